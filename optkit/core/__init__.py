@@ -1,0 +1,1 @@
+"""What every floor shares: artifacts, the pass contract, errors, the store."""

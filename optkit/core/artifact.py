@@ -1,0 +1,36 @@
+"""An artifact: an immutable model on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from optkit.core.signature import Signature
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model as a file or a folder; nothing ever changes it.
+
+    Attributes:
+        format: what it is, a file name under `optkit/formats`.
+        path: the main file, or the folder.
+        files: every file that belongs to it, the main one first.
+        signature: inputs and outputs.
+        digest: SHA-256 over the content of `files`.
+        bytes: size of `files` together.
+        lineage: the passes that made it, oldest first; empty for a source.
+        factory: `package.module:callable` that builds the network which the weights belong to
+            (format `module` alone).
+        trusted: whether the user allowed this model's own code to run (`--trust-code`).
+    """
+
+    format: str
+    path: Path
+    files: tuple[Path, ...]
+    signature: Signature
+    digest: str
+    bytes: int
+    lineage: tuple[str, ...] = ()
+    factory: str | None = None
+    trusted: bool = False

@@ -1,0 +1,253 @@
+"""The contracts that formats, runtimes and passes are written to.
+
+A format or a runtime is a module with the functions of its protocol here; a pass is one decorated
+function. The engine enforces what they promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from optkit.core.artifact import Artifact
+from optkit.core.samples import Samples
+from optkit.core.signature import Signature
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a model holds, as found in the file.
+
+    Attributes:
+        operations: how often each operation occurs.
+        parameters: number of trained values.
+        flops: floating-point operations of one inference at batch 1 (a multiply-add counts two);
+            None where shapes do not tell.
+        precision: operations that carry weights, by the precision found: `fp32`, `fp16`, `int8`
+            (weights and activations), `w8a16`, `w4a16` (weights alone).
+    """
+
+    operations: Mapping[str, int]
+    parameters: int
+    flops: int | None
+    precision: Mapping[str, int]
+
+
+class Format(Protocol):
+    """A module under `optkit/formats`; its name is the format's word."""
+
+    FILE: str
+    """Name of the main file that a pass writes, such as `model.onnx`."""
+
+    NEEDS: tuple[str, ...]
+    """Distributions whose versions decide what reading gives."""
+
+    def recognise(self, path: Path) -> bool:
+        """Whether the content is of this format; imports nothing heavy, unpickles nothing."""
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Every file of the model whose main file is `path`, main first.
+
+        Raises:
+            OptkitError: a file that the model refers to is missing.
+        """
+
+    def signature(self, artifact: Artifact) -> Signature:
+        """Inputs and outputs as far as the file tells or implies them."""
+
+    def summary(self, artifact: Artifact) -> Summary:
+        """Operations, parameters, FLOPs and precision as found."""
+
+    def index_bounds(self, artifact: Artifact) -> dict[str, int]:
+        """For each integer input that indexes a table: the rows of the smallest such table."""
+
+    def load(self, artifact: Artifact) -> Any:
+        """The live model, as the format's own library gives it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a runtime is to run a model.
+
+    Attributes:
+        device: a device word of the runtime, such as `CPU`.
+        threads: processor threads; None leaves the runtime its own choice.
+        infer_precision: `f32`, `bf16`, `f16`; what arithmetic the runtime may use.
+    """
+
+    device: str = "CPU"
+    threads: int | None = None
+    infer_precision: str = "f32"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A model loaded on a device.
+
+    Attributes:
+        infer: one synchronous inference; arrays by input name to arrays by output name (float32
+            for any floating output), in the signature's order.
+        executed: operations of the compiled graph that carry weights, by the precision they run in.
+        settings: what the runtime says it uses, for the manifest.
+    """
+
+    infer: Callable[[Arrays], dict[str, np.ndarray]]
+    executed: Callable[[], dict[str, int]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Runtime(Protocol):
+    """A module under `optkit/runtimes`; its name is the runtime's word."""
+
+    RUNS: tuple[str, ...]
+    """Formats it runs."""
+
+    NEEDS: tuple[str, ...]
+    """Distributions whose versions decide what running gives."""
+
+    def devices(self) -> tuple[str, ...]:
+        """Device words at hand."""
+
+    def open_session(self, artifact: Artifact, settings: Settings) -> Session:
+        """Load the model on the device.
+
+        Raises:
+            OptkitError: the device is not there, or it refuses the model.
+        """
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a pass may need beyond its input.
+
+    Attributes:
+        source: the run's source model.
+        output: an empty folder; the pass writes its result here, named as the format's `FILE`.
+        scratch: a folder that is thrown away afterwards.
+        samples: the calibration samples, read on first use; only for a pass that `uses_data`.
+        seed: for anything random.
+        progress: called with (done, total); total None where it is not known.
+    """
+
+    source: Artifact
+    output: Path
+    scratch: Path
+    samples: Callable[[], Samples]
+    seed: int
+    progress: Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pass did.
+
+    Attributes:
+        path: the main file written under `Context.output`; None where nothing changed.
+        reason: why nothing changed, or what the user should know.
+        details: candidates tried, layers left alone; lands in `steps[].details`.
+        signature: the new signature, from a pass that `changes_signature` alone.
+    """
+
+    path: Path | None
+    reason: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    signature: Signature | None = None
+
+
+def unchanged(reason: str, **details: Any) -> Outcome:
+    """The outcome of a pass that found nothing to do: the input goes on as it is."""
+    return Outcome(None, reason, details)
+
+
+PassFunction = Callable[[Artifact, Any, Context], Outcome]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One step of a pipeline, with its facts as data.
+
+    Attributes:
+        name: the word in a recipe; the file's name.
+        run: the function.
+        options: the frozen pydantic model of its options.
+        takes: formats it accepts.
+        gives: the format it makes; None for a transform, which keeps the format it took.
+        needs: distributions whose versions enter the cache key.
+        extra: the optional extra that installs them, where they are not core dependencies.
+        cost: of a conversion; the planner takes the cheapest route.
+        precision: the `--precision` word that it lowers a model to.
+        auto: formats for which the planner adds it by itself.
+        after: passes that, where present, must stand before this one.
+        uses_data: whether calibration samples enter the result, and so the cache key.
+        changes_signature: whether inputs or outputs may change.
+    """
+
+    name: str
+    run: PassFunction
+    options: Any
+    takes: tuple[str, ...]
+    gives: str | None = None
+    needs: tuple[str, ...] = ()
+    extra: str | None = None
+    cost: int = 1
+    precision: str | None = None
+    auto: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    uses_data: bool = False
+    changes_signature: bool = False
+
+    @property
+    def summary(self) -> str:
+        """The first line of the pass's documentation."""
+        return (self.run.__doc__ or "").strip().splitlines()[0]
+
+
+def conversion(
+    options: Any, *, takes: Sequence[str], gives: str, needs: Sequence[str], cost: int
+) -> Callable[[PassFunction], Pass]:
+    """Declare a pass that changes the format."""
+
+    def declare(run: PassFunction) -> Pass:
+        return Pass(
+            run.__name__, run, options, tuple(takes), gives, tuple(needs), cost=cost
+        )  # fmt: skip
+
+    return declare
+
+
+def transform(
+    options: Any,
+    *,
+    takes: Sequence[str],
+    needs: Sequence[str],
+    precision: str | None = None,
+    auto: Sequence[str] = (),
+    after: Sequence[str] = (),
+    uses_data: bool = False,
+    changes_signature: bool = False,
+) -> Callable[[PassFunction], Pass]:
+    """Declare a pass that keeps the format."""
+
+    def declare(run: PassFunction) -> Pass:
+        return Pass(
+            run.__name__,
+            run,
+            options,
+            tuple(takes),
+            None,
+            tuple(needs),
+            precision=precision,
+            auto=tuple(auto),
+            after=tuple(after),
+            uses_data=uses_data,
+            changes_signature=changes_signature,
+        )
+
+    return declare

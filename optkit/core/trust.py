@@ -1,0 +1,71 @@
+"""The one door through which a user's own code comes in, open under `--trust-code` alone."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from optkit.core.errors import bad_input
+
+
+def load_callable(spec: str, *, trusted: bool, wanted_for: str, root: Path) -> Callable[..., Any]:
+    """Import `package.module:callable`, from `root` or the environment.
+
+    Args:
+        spec: what to import.
+        trusted: whether the user gave `--trust-code`.
+        wanted_for: what the callable does, for the refusal ("builds the network").
+        root: the folder of the recipe, or the current one; searched first.
+
+    Raises:
+        OptkitError: untrusted, malformed, or not importable (bad input).
+    """
+    if not trusted:
+        raise bad_input(
+            f"'{spec}' {wanted_for} and would be imported and run, which was not allowed",
+            "if you trust this code, add --trust-code",
+        )
+    module_name, _, attribute = spec.partition(":")
+    if not module_name or not attribute:
+        raise bad_input(f"'{spec}' names no callable", "write it as package.module:callable")
+    sys.path.insert(0, str(root))
+    try:
+        target: Any = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            target = getattr(target, part)
+    except (ImportError, AttributeError) as error:
+        raise bad_input(
+            f"cannot import '{spec}': {error}", "check the spelling and that it is installed"
+        ) from error
+    finally:
+        sys.path.remove(str(root))
+    if not callable(target):
+        raise bad_input(f"'{spec}' is not callable", "name a function or a class")
+    return target  # type: ignore[no-any-return]
+
+
+def code_of(spec: str, root: Path) -> str:
+    """A digest of the source that `spec` names, found without importing it; '' where not found."""
+    name = spec.partition(":")[0]
+    for path in (
+        root / (name.replace(".", "/") + ".py"),
+        root / name.replace(".", "/") / "__init__.py",
+    ):
+        if path.is_file():
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+    return ""
+
+
+def source_of(target: Callable[..., Any]) -> str:
+    """A digest of the source file that defines `target`; '' where there is none."""
+    try:
+        path = inspect.getsourcefile(target)
+    except TypeError:
+        return ""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""

@@ -1,0 +1,1 @@
+"""Samples: read from what the user gives, or synthesised from a signature."""

@@ -1,0 +1,1 @@
+"""Run a plan: store, resume, contract checks, proof, output."""

@@ -1,0 +1,1 @@
+"""The recipe: its model, its loader, its JSON schema."""

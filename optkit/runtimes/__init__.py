@@ -1,0 +1,1 @@
+"""One file per runtime: what runs an artifact on a device."""

@@ -1,0 +1,1 @@
+"""Checking a result against its source: parity, task metrics."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -47,24 +45,3 @@ def load_callable(spec: str, *, trusted: bool, wanted_for: str, root: Path) -> C
     if not callable(target):
         raise bad_input(f"'{spec}' is not callable", "name a function or a class")
     return target  # type: ignore[no-any-return]
-
-
-def code_of(spec: str, root: Path) -> str:
-    """A digest of the source that `spec` names, found without importing it; '' where not found."""
-    name = spec.partition(":")[0]
-    for path in (
-        root / (name.replace(".", "/") + ".py"),
-        root / name.replace(".", "/") / "__init__.py",
-    ):
-        if path.is_file():
-            return hashlib.sha256(path.read_bytes()).hexdigest()
-    return ""
-
-
-def source_of(target: Callable[..., Any]) -> str:
-    """A digest of the source file that defines `target`; '' where there is none."""
-    try:
-        path = inspect.getsourcefile(target)
-    except TypeError:
-        return ""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""

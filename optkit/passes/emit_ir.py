@@ -1,0 +1,114 @@
+"""emit_ir: a model as OpenVINO IR."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from optkit.core.artifact import Artifact
+from optkit.core.contract import Context, Outcome, conversion
+from optkit.core.errors import OptkitError
+from optkit.core.signature import Dim, Shape, Signature, TensorSpec
+
+if TYPE_CHECKING:
+    import openvino
+
+
+class Options(BaseModel):
+    """Options of `emit_ir`: none yet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@conversion(
+    Options, takes=("torchscript", "exported", "onnx"), gives="ir", needs=("openvino", "torch"),
+    cost=1,
+)  # fmt: skip
+def emit_ir(artifact: Artifact, options: Options, context: Context) -> Outcome:  # noqa: ARG001
+    """Write a model as OpenVINO IR.
+
+    Given TorchScript, an exported program or ONNX, the result is the `.xml` and `.bin` that
+    OpenVINO runs, weights in the precision they had. Names and shapes are those of the signature.
+
+    Raises:
+        OptkitError: the network does not use an input, or gives another number of outputs.
+    """
+    from optkit.formats import ir
+
+    model = _convert(artifact, context)
+    _match_signature(model, artifact.signature)
+    path = context.output / "model.xml"
+    ir.save(model, path)
+    return Outcome(path)
+
+
+def _convert(artifact: Artifact, context: Context) -> openvino.Model:
+    import openvino
+
+    if artifact.format == "onnx":
+        return openvino.convert_model(artifact.path)
+    if artifact.format == "exported":
+        from optkit.formats import exported
+
+        return openvino.convert_model(exported.load(artifact))
+    import torch
+
+    from optkit.formats import torchscript
+
+    arrays = context.example(0)
+    specs = artifact.signature.inputs
+    example = tuple(torch.from_numpy(arrays[spec.name]) for spec in specs)
+    return openvino.convert_model(
+        torchscript.load(artifact),
+        example_input=example if len(example) > 1 else example[0],
+        input=[(_partial_shape(spec.shape), _type(spec)) for spec in specs],
+    )
+
+
+def _partial_shape(shape: Shape | None) -> openvino.PartialShape:
+    import openvino
+
+    dims = [
+        openvino.Dimension(dim.low, -1 if dim.high is None else dim.high)
+        if isinstance(dim, Dim) and (dim.low, dim.high) != (1, None)
+        else openvino.Dimension(-1 if isinstance(dim, Dim) else dim)
+        for dim in shape or ()
+    ]
+    return openvino.PartialShape(dims)
+
+
+def _type(spec: TensorSpec) -> Any:
+    import numpy as np
+    import openvino
+
+    return openvino.Type.bf16 if spec.dtype == "bfloat16" else openvino.Type(np.dtype(spec.dtype))
+
+
+def _match_signature(model: openvino.Model, signature: Signature) -> None:
+    """Give ports the names and shapes of the signature; both sides keep the network's order."""
+    if len(model.outputs) != len(signature.outputs):
+        raise OptkitError(
+            f"OpenVINO gives {len(model.outputs)} outputs, the source {len(signature.outputs)}"
+        )
+    ports = {}
+    for index, spec in enumerate(signature.inputs):
+        ports[spec.name] = _input(model, spec.name, index, len(signature.inputs))
+        ports[spec.name].get_tensor().set_names({spec.name})
+        ports[spec.name].get_node().set_friendly_name(spec.name)
+    for spec, port in zip(signature.outputs, model.outputs, strict=True):
+        port.get_tensor().set_names({*port.get_tensor().get_names(), spec.name})
+    model.reshape({port: _partial_shape(spec.shape) for spec, port in
+                   zip(signature.inputs, ports.values(), strict=True)})  # fmt: skip
+
+
+def _input(model: openvino.Model, name: str, index: int, count: int) -> openvino.Output:
+    for port in model.inputs:
+        if name in port.get_names():
+            return port
+    if len(model.inputs) == count:
+        return model.inputs[index]
+    raise OptkitError(
+        f"OpenVINO dropped input '{name}': the network does not use it",
+        "take it out of the network's forward()",
+    )

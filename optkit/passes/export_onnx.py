@@ -1,0 +1,158 @@
+"""export_onnx: a torch graph as ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from optkit.core.artifact import Artifact
+from optkit.core.contract import Context, Outcome, conversion
+from optkit.core.signature import Dim, Signature
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
+
+# Keys that name where a node came from are kept; the stack trace holds paths of this machine.
+_DROPPED = "pkg.torch.onnx.stack_trace"
+
+
+class Options(BaseModel):
+    """Options of `export_onnx`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    opset: int = Field(18, ge=13, le=25, description="version of the ONNX operator set")
+    optimize: bool = Field(True, description="fold constants and BatchNorm while exporting")
+
+
+@conversion(
+    Options, takes=("torchscript", "exported"), gives="onnx",
+    needs=("torch", "onnx", "onnxscript", "onnx-ir"), cost=3,
+)  # fmt: skip
+def export_onnx(artifact: Artifact, options: Options, context: Context) -> Outcome:
+    """Write a torch graph as ONNX.
+
+    Given TorchScript, torch's tracing exporter writes it; given an exported program, the newer
+    one does. Names, fixed and dynamic dimensions are those of the signature. Outputs in a dict or
+    in nested tuples become outputs of their own.
+    """
+    path = context.output / "model.onnx"
+    export = _from_torchscript if artifact.format == "torchscript" else _from_program
+    export(artifact, options, context, path)
+    _match_signature(path, artifact.signature)
+    return Outcome(path)
+
+
+def _from_program(artifact: Artifact, options: Options, _: Context, path: Path) -> None:
+    import torch
+
+    from optkit.formats import exported
+
+    program = torch.onnx.export(
+        exported.load(artifact),
+        dynamo=True,
+        verbose=False,
+        opset_version=options.opset,
+        optimize=options.optimize,
+        input_names=[spec.name for spec in artifact.signature.inputs],
+        output_names=[spec.name for spec in artifact.signature.outputs],
+    )
+    assert program is not None
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.pop(_DROPPED, None)
+    program.save(path)
+
+
+def _from_torchscript(artifact: Artifact, options: Options, context: Context, path: Path) -> None:
+    import torch
+
+    from optkit.formats import torchscript
+
+    signature = artifact.signature
+    arrays = context.example(0)
+    example = tuple(torch.from_numpy(arrays[spec.name]) for spec in signature.inputs)
+    axes = {
+        spec.name: {axis: _symbol(axis) for axis, dim in enumerate(spec.shape) if _free(dim)}
+        for spec in (*signature.inputs, *signature.outputs)
+        if spec.shape is not None
+    }
+    torch.onnx.export(
+        _with_flat_outputs(torchscript.load(artifact), example),
+        example,
+        path,
+        dynamo=False,
+        verbose=False,
+        opset_version=min(options.opset, 20),  # the newest that this exporter knows
+        do_constant_folding=options.optimize,
+        input_names=[spec.name for spec in signature.inputs],
+        output_names=[spec.name for spec in signature.outputs],
+        dynamic_axes={name: free for name, free in axes.items() if free},
+    )
+
+
+def _free(dim: int | Dim) -> bool:
+    return isinstance(dim, Dim)
+
+
+def _symbol(axis: int) -> str:
+    return "batch" if axis == 0 else f"dim_{axis}"
+
+
+def _with_flat_outputs(
+    network: torch.jit.ScriptModule, example: tuple[torch.Tensor, ...]
+) -> torch.jit.ScriptModule:
+    """The network with dicts and nested tuples among its outputs laid out flat.
+
+    The exporter refuses to construct a dict; behind a lookup by constant keys there is none left.
+    """
+    import torch
+
+    with torch.no_grad():
+        lookups = _lookups(network(*example), "o")
+    if lookups == ["o"] or lookups == [f"o[{index}]" for index in range(len(lookups))]:
+        return network
+    arguments = ", ".join(f"x{index}" for index in range(len(example)))
+    wrapper = torch.jit.ScriptModule()
+    wrapper.network = network
+    wrapper.define(
+        f"def forward(self, {arguments}):\n"
+        f"    o = self.network({arguments})\n"
+        f"    return {', '.join(lookups)},"
+    )
+    return wrapper.eval()
+
+
+def _lookups(value: Any, at: str) -> list[str]:
+    """TorchScript expressions that reach each tensor in a nested output, depth first."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return [at]
+    if isinstance(value, dict):
+        items = [(f"{at}[{key!r}]", item) for key, item in value.items()]
+    else:
+        items = [(f"{at}[{index}]", item) for index, item in enumerate(value or ())]
+    return [leaf for path, item in items for leaf in _lookups(item, path)]
+
+
+def _match_signature(path: Path, signature: Signature) -> None:
+    """Fix what the signature fixes, name what it leaves open, drop what names this machine."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    for spec, port in zip(signature.inputs, model.graph.input, strict=True):
+        _set_shape(port, spec.shape or ())
+    for node in model.graph.node:
+        node.ClearField("doc_string")
+    onnx.save(model, path)
+
+
+def _set_shape(port: onnx.ValueInfoProto, shape: tuple[int | Dim, ...]) -> None:
+    for axis, (dim, slot) in enumerate(zip(shape, port.type.tensor_type.shape.dim, strict=True)):
+        if isinstance(dim, int):
+            slot.dim_value = dim
+        elif not slot.dim_param:
+            slot.dim_param = _symbol(axis)

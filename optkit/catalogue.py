@@ -90,6 +90,16 @@ def all_passes() -> tuple[Pass, ...]:
     return tuple(find_pass(name) for name in pass_names())
 
 
+def reachable(formats: Iterable[str]) -> set[str]:
+    """The formats, and all that conversions make of them."""
+    found = set(formats)
+    while True:
+        more = {item.gives for item in all_passes() if item.gives and found & {*item.takes}} - found
+        if not more:
+            return found
+        found |= more
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> OptkitError:
     """The error for a name that is not there, with the nearest that is."""
     names = sorted(known)

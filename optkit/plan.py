@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from optkit.catalogue import all_passes, find_format, find_pass
+from optkit.catalogue import all_passes, find_pass, reachable
 from optkit.core.contract import Pass
-from optkit.core.errors import bad_input
-from optkit.recipe.model import Recipe
-
-Where = Callable[..., str]
-"""Gives the `recipe.yaml:12:5: ` of a key, given its path; '' where there is no file."""
+from optkit.core.errors import OptkitError
+from optkit.recipe.load import LoadedRecipe
+from optkit.recipe.order import precision_of
 
 # Enough for every way through the formats that anyone would take; bounds the search.
 _MOST_ROUTES = 12
@@ -72,38 +70,17 @@ class Plan:
     targets: tuple[Target, ...]
 
 
-def make_plan(recipe: Recipe, source_format: str, where: Where = lambda *_: "") -> Plan:
-    """Resolve a recipe.
+def make_plan(loaded: LoadedRecipe, source_format: str) -> Plan:
+    """Resolve a recipe for a source of a known format.
 
-    Args:
-        recipe: the recipe; without `to`, the model stays in the format it ends up in.
-        source_format: what the model file is.
-        where: gives the place of a key in the recipe's file, for error messages.
+    Without `to`, the model stays in the format that the passes end in.
 
     Raises:
-        OptkitError: bad input: passes in an impossible order, a format that cannot be reached, a
-            precision that no pass makes there.
+        OptkitError: bad input, with its place in the recipe: a format that cannot be reached from
+            the source, a precision that no pass makes there.
     """
-    check_order(recipe, where)
-    goals = recipe.to or (None,)
-    targets = tuple(_target(recipe, source_format, goal, where) for goal in goals)
-    return Plan(source_format, targets)
-
-
-def check_order(recipe: Recipe, where: Where = lambda *_: "") -> None:
-    """Check what can be checked of the passes' order without knowing the model.
-
-    Raises:
-        OptkitError: a pass stands before one that must come first.
-    """
-    names = [spec.name for spec in recipe.passes or ()]
-    for index, name in enumerate(names):
-        late = [other for other in find_pass(name).after if other in names[index + 1 :]]
-        if late:
-            raise bad_input(
-                f"{where('passes', index)}'{name}' stands before '{late[0]}', which must come first",
-                f"move '{late[0]}' above '{name}'",
-            )
+    goals = loaded.recipe.to or (None,)
+    return Plan(source_format, tuple(_target(loaded, source_format, goal) for goal in goals))
 
 
 def baseline(route: Route) -> Route:
@@ -111,41 +88,31 @@ def baseline(route: Route) -> Route:
     return Route(tuple(step for step in route.steps if find_pass(step.name).precision is None))
 
 
-def _target(recipe: Recipe, source: str, goal: str | None, where: Where) -> Target:
+def _target(loaded: LoadedRecipe, source: str, goal: str | None) -> Target:
+    recipe = loaded.recipe
     if recipe.passes is not None:
         wanted = [(spec.name, dict(spec.options)) for spec in recipe.passes]
-        precision = _written_precision(recipe, [name for name, _ in wanted], where)
+        precision = precision_of(recipe)
     else:
         precision = recipe.precision or "fp32"
-        wanted = [(name, {}) for name in _planned(goal or source, precision, where)]
+        wanted = [(name, {}) for name in _planned(loaded, goal or source, precision)]
     ways = sorted(_ways(source, wanted, goal), key=lambda route: (route.cost, len(route.steps)))
     if not ways:
-        raise _unreachable(source, [name for name, _ in wanted], goal, where)
+        raise _unreachable(loaded, source, [name for name, _ in wanted], goal)
     end = ways[0].steps[-1].gives if ways[0].steps else source
     return Target(goal or end, precision, tuple(ways[:_MOST_ROUTES]))
 
 
-def _written_precision(recipe: Recipe, names: Sequence[str], where: Where) -> str:
-    made = [word for name in names if (word := find_pass(name).precision)]
-    asked = recipe.precision
-    if asked not in {None, "fp32", *made}:
-        makers = [item.name for item in all_passes() if item.precision == asked]
-        raise bad_input(
-            f"{where('precision')}precision {asked} is asked for, but none of the passes makes it",
-            f"add {' or '.join(makers) or 'a pass that does'} to the passes",
-        )
-    return made[-1] if made else "fp32"
-
-
-def _planned(goal: str, precision: str, where: Where) -> list[str]:
+def _planned(loaded: LoadedRecipe, goal: str, precision: str) -> list[str]:
     """The transforms that belong to a target when the recipe does not write them out."""
     passes = all_passes()
     makers = [item for item in passes if precision != "fp32" and item.precision == precision]
     fitting = [item for item in makers if goal in item.takes]
     if precision != "fp32" and not fitting:
         formats = sorted({name for item in makers for name in item.takes})
-        raise bad_input(
-            f"{where('precision')}no pass makes {precision} models in the format {goal}",
+        raise loaded.error(
+            ("precision",),
+            f"no pass makes {precision} models in the format {goal}",
             f"{precision} is made in: {', '.join(formats)}" if formats else "use another precision",
         )
     chosen = [item for item in passes if goal in item.auto] + fitting[:1]
@@ -195,35 +162,17 @@ def _conversions(
             yield (step, *onward)
 
 
-def _reachable(source: str) -> list[str]:
-    found = {source}
-    while True:
-        more = {item.gives for item in all_passes() if item.gives and found & {*item.takes}} - found
-        if not more:
-            return sorted(found)
-        found |= more
-
-
-def _unreachable(source: str, names: list[str], goal: str | None, where: Where) -> Exception:
-    reach = _reachable(source)
-    if goal is not None and goal not in reach:
-        find_format(goal)
-        return bad_input(
-            f"{where('to')}no route leads from {source} to {goal}",
-            f"from {source} optkit reaches: {', '.join(reach)}",
-        )
-    here = source
+def _unreachable(
+    loaded: LoadedRecipe, source: str, names: Sequence[str], goal: str | None
+) -> OptkitError:
+    reach = reachable({source})
+    hint = f"from {source} optkit reaches: {', '.join(sorted(reach))}"
     for index, name in enumerate(names):
-        item = find_pass(name)
-        if not set(item.takes) & set(_reachable(here)):
-            return bad_input(
-                f"{where('passes', index)}'{name}' takes {' or '.join(item.takes)}, "
-                f"which cannot be made from {here} at this point",
-                f"move '{name}' before the step that makes {here}" if index else
-                f"from {here} optkit reaches: {', '.join(reach)}",
-            )  # fmt: skip
-        here = item.gives or (here if here in item.takes else item.takes[0])
-    return bad_input(
-        f"{where('passes')}the passes end in a format from which {goal} cannot be reached",
-        f"from {here} optkit reaches: {', '.join(_reachable(here))}",
-    )
+        if reach.isdisjoint(find_pass(name).takes):
+            takes = " or ".join(find_pass(name).takes)
+            return loaded.error(
+                ("passes", index),
+                f"'{name}' takes {takes}, which cannot be made from {source}",
+                hint,
+            )
+    return loaded.error(("to",), f"no route leads from {source} to {goal or 'there'}", hint)

@@ -68,6 +68,9 @@ class Format(Protocol):
     def index_bounds(self, artifact: Artifact) -> dict[str, int]:
         """For each integer input that indexes a table: the rows of the smallest such table."""
 
+    def implied(self, artifact: Artifact) -> dict[str, str]:
+        """For each input that `signature` leaves open: a guess, as `--input` takes it."""
+
     def load(self, artifact: Artifact) -> Any:
         """The live model, as the format's own library gives it."""
 

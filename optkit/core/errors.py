@@ -30,6 +30,8 @@ class OptkitError(Exception):
         self.message = message
         self.hint = hint
         self.exit_code = exit_code
+        self.log = ""
+        """What the libraries printed before the failure."""
 
 
 def bad_input(message: str, hint: str = "") -> OptkitError:

@@ -14,6 +14,7 @@ def quiet(log: Path) -> Iterator[None]:
     """Send all that Python and native code print, on either stream, to a file.
 
     Native libraries write to file descriptors 1 and 2, past `sys.stdout`; so both are turned.
+    Whoever is to be heard meanwhile writes to a copy of its descriptor, made before.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -75,7 +75,8 @@ def read_model(
     if format_name == "module":
         from optkit.formats import module
 
-        module.refuse_untrusted(path, factory, trusted=trusted)
+        if refused := module.refusal(path, factory, trusted=trusted):
+            raise refused
     files = format_.files(path)
     content = files_digest(files, path.parent)
     if factory:
@@ -92,7 +93,7 @@ def read_model(
         trusted=trusted,
     )
     found = store.fact(
-        _about(artifact, "signature"), lambda: signature_to_json(format_.signature(artifact))
+        about(artifact, "signature"), lambda: signature_to_json(format_.signature(artifact))
     )
     return replace(artifact, signature=declare(signature_from_json(found), tuple(inputs)))
 
@@ -128,7 +129,7 @@ def prove(artifact: Artifact, store: Store, seed: int) -> Source:
     """
     _require_known(artifact)
     bounds = store.fact(
-        _about(artifact, "index bounds"),
+        about(artifact, "index bounds"),
         lambda: find_format(artifact.format).index_bounds(artifact),
     )
 
@@ -140,15 +141,15 @@ def prove(artifact: Artifact, store: Store, seed: int) -> Source:
 
     inputs = [spec_to_json(spec) for spec in artifact.signature.inputs]
     outputs = store.fact(
-        {**_about(artifact, "outputs"), "inputs": inputs, "seed": seed},
+        {**about(artifact, "outputs"), "inputs": inputs, "seed": seed},
         lambda: [spec_to_json(spec) for spec in _run(artifact, example)],
     )
     signature = replace(artifact.signature, outputs=tuple(map(spec_from_json, outputs)))
     return Source(replace(artifact, signature=signature), bounds, example)
 
 
-def _about(artifact: Artifact, question: str) -> dict[str, Any]:
-    """What a remembered answer about a file hangs on."""
+def about(artifact: Artifact, question: str) -> dict[str, Any]:
+    """All that a remembered answer about a model hangs on; the key to ask the store with."""
     needs = find_format(artifact.format).NEEDS
     return {
         "question": question,
@@ -167,7 +168,7 @@ def _require_known(artifact: Artifact) -> None:
     line = " ".join(f"--input {guess.get(spec.name, spec.name + '=1,...')}" for spec in unknown)
     names = ", ".join(f"'{spec.name}'" for spec in unknown)
     raise bad_input(
-        f"{artifact.path.name} does not tell the shape of its input{'s' * (len(unknown) > 1)} {names}",
+        f"{artifact.path.name} does not tell the shape and dtype of {names}",
         f"declare it, for example: {line}",
     )
 
@@ -187,7 +188,7 @@ def _run(artifact: Artifact, example: Callable[[int], Arrays]) -> list[TensorSpe
             results.append(session.infer(arrays))
         except OptkitError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever the library raises, it refused the input
+        except Exception as error:  # whatever the library raises, it refused the input
             given = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
             raise bad_input(
                 f"{artifact.path.name} refuses the declared inputs ({given}): {root_cause(error)}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from optkit.catalogue import find_format, find_pass
 from optkit.core.artifact import Artifact
 from optkit.core.code import own_code
 from optkit.core.contract import Context, Outcome, Pass
-from optkit.core.errors import Exit, OptkitError, root_cause
+from optkit.core.errors import Exit, OptkitError, bad_input, root_cause
 from optkit.core.events import Event, Listener
 from optkit.core.hashing import digest, files_digest
 from optkit.core.samples import Samples
@@ -34,16 +34,14 @@ class Workshop:
     Attributes:
         store: where finished steps are kept.
         source: the model that the run starts from.
-        samples: the calibration samples, read on first use.
-        data_digest: what the samples are known by in cache keys.
+        samples: the calibration samples.
         seed: for anything random.
         listen: told of progress.
     """
 
     store: Store
     source: Source
-    samples: Callable[[], Samples]
-    data_digest: Callable[[], str]
+    samples: Samples
     seed: int
     listen: Listener
 
@@ -176,7 +174,7 @@ def _key(item: Pass, options: Any, artifact: Artifact, shop: Workshop) -> str:
         "format": artifact.format,
         "signature": signature_to_json(artifact.signature),
         "bounds": dict(shop.source.index_bounds),
-        "data": shop.data_digest() if item.uses_data else None,
+        "data": shop.samples.digest if item.uses_data else None,
         "versions": versions(item.needs),
         "code": own_code(item.run.__module__),
         "seed": shop.seed,
@@ -184,6 +182,12 @@ def _key(item: Pass, options: Any, artifact: Artifact, shop: Workshop) -> str:
 
 
 def _build(item: Pass, options: Any, artifact: Artifact, shop: Workshop, key: str) -> Entry:
+    if item.uses_data and not len(shop.samples):
+        raise bad_input(
+            f"'{item.name}' has no calibration samples: one was given, and it is held back to "
+            f"validate on ({shop.samples.source})",
+            "give more samples, or a validation set of their own",
+        )
     with shop.store.staging() as folder:
         output, scratch = folder / "output", folder / "scratch"
         output.mkdir()
@@ -192,7 +196,7 @@ def _build(item: Pass, options: Any, artifact: Artifact, shop: Workshop, key: st
             shop.source.artifact,
             output,
             scratch,
-            shop.samples,
+            lambda: shop.samples,
             shop.source.example,
             shop.seed,
             lambda done, total: shop.listen(Event("progress", item.name, "", done, total)),

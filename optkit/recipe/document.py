@@ -17,16 +17,20 @@ from optkit.recipe.places import KeyPath, Place, Positions, Problem, Unreadable,
 MOST_CHARACTERS = 256 * 1024
 MOST_NODES = 10_000
 MOST_DEPTH = 32
+MOST_DIGITS = 30
 
 _TAG = "tag:yaml.org,2002:"
+_FLOAT = (
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
 _SCALARS = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
     (
         "float",
-        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        _FLOAT,
         list("-+.0123456789"),
     ),
 )
@@ -58,6 +62,17 @@ _FAULTS = (
         "a list or mapping in brackets is not closed, or a ',' is missing",
         "separate its entries by ',' and close it",
     ),
+    (
+        "expected '<document start>'",
+        "this belongs to nothing above it",
+        "begin top-level keys in the first column; close every bracket just once",
+    ),
+    ("expected the node content", "a value is missing here", "give it one, or put it in quotes"),
+    (
+        "expected alphabetic or numeric",
+        "'&' and '*' begin the name of an anchor",
+        "put the text in quotes",
+    ),
     ("expected a single document", "a second document begins here", "keep one recipe to a file"),
     ("undefined alias", "an alias (*) without its anchor (&)", "define the anchor above"),
     ("duplicate anchor", "an anchor (&) of that name was defined above", "rename one of them"),
@@ -78,7 +93,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self.depth += 1
         if self.depth > MOST_DEPTH:
-            raise Unreadable(_too_deep(_place(self.peek_event().start_mark)))
+            raise Unreadable(_too_deep(_place(self.get_mark())))
         try:
             return super().compose_node(parent, index)
         finally:
@@ -219,16 +234,18 @@ def _scalar(node: yaml.ScalarNode, place: Place) -> Any:
                 return None
             case "bool":
                 return {"true": True, "false": False}[text.lower()]
-            case "int":
-                if len(text) > 30:
-                    raise ValueError(text)
+            case "int" if len(text) <= MOST_DIGITS:
                 return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
             case "float":
                 return float(re.sub(r"\.(?=[a-zA-Z])", "", text))
     except (ValueError, KeyError):
         raise Unreadable(
-            problem(place, "a number or word that cannot be read", "correct it, or put it in quotes")
+            problem(
+                place, "a number or word that cannot be read", "correct it, or put it in quotes"
+            )
         ) from None
+    if kind == "int":
+        raise Unreadable(problem(place, "a number out of range", "correct it"))
     raise Unreadable(_bad_tag(node.tag, place))
 
 
@@ -249,9 +266,7 @@ def _bad_character(text: str, index: int) -> Problem:
     line = text.count("\n", 0, index) + 1
     column = index - (text.rfind("\n", 0, index) + 1) + 1
     code = f"U+{ord(text[index]):04X}"
-    return problem(
-        Place(line, column), f"the character {code} is not allowed in YAML", "remove it"
-    )
+    return problem(Place(line, column), f"the character {code} is not allowed in YAML", "remove it")
 
 
 def _explain(error: yaml.MarkedYAMLError) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, get_args
@@ -34,8 +34,8 @@ _LIMITS = {
     "greater_than_equal": ("ge", "at least"),
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
-    "too_short": ("min_length", "no shorter than"),
-    "too_long": ("max_length", "no longer than"),
+    "too_short": ("min_length", "at least"),
+    "too_long": ("max_length", "at most"),
 }
 
 
@@ -63,6 +63,7 @@ def explain(
     *,
     base: KeyPath = (),
     where: str = "the recipe",
+    empty: Collection[KeyPath] = (),
 ) -> list[Problem]:
     """Every mistake that a failed validation found, each said once, at its root.
 
@@ -73,8 +74,9 @@ def explain(
         positions: of the whole recipe.
         base: the path of `data` in the recipe.
         where: what `data` is, for messages about its own keys.
+        empty: keys that were taken out because nothing followed them, which is said already.
     """
-    findings = list(_root_causes(_merged(_translated(error, data)), model))
+    findings = list(_root_causes(_merged(_translated(error, data)), model, empty))
     return [_problem(finding, model, positions, base, where) for finding in findings]
 
 
@@ -98,9 +100,7 @@ def _locate(location: KeyPath, data: Any, kind: str) -> tuple[KeyPath, KeyPath |
     fork = None
     for index, part in enumerate(location):
         last = index == len(location) - 1
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, (list, tuple)) and isinstance(part, int) and part < len(data):
+        if _leads_on(data, part):
             data = data[part]
         elif not (last and kind == "missing"):
             fork = path if fork is None else fork
@@ -109,35 +109,57 @@ def _locate(location: KeyPath, data: Any, kind: str) -> tuple[KeyPath, KeyPath |
     return path, fork
 
 
+def _leads_on(data: Any, part: str | int) -> bool:
+    if isinstance(part, int):
+        return isinstance(data, (list, tuple)) and part < len(data)
+    return isinstance(data, dict) and part in data
+
+
 def _merged(findings: Iterable[_Finding]) -> Iterator[list[_Finding]]:
     """Alternatives together: the one that got furthest tells best, several share a message."""
-    for fork, group in groupby(findings, key=lambda one: one.fork if one.fork else one.path):
+    for fork, group in groupby(
+        findings, key=lambda one: one.path if one.fork is None else one.fork
+    ):
         members = list(group)
         deepest = max(len(one.path) for one in members)
-        if any(one.fork for one in members) and deepest > len(fork):
+        if any(one.fork is not None for one in members) and deepest > len(fork):
             for one in members:
                 if len(one.path) == deepest:
                     yield [one]
-        elif any(one.fork for one in members):
+        elif any(one.fork is not None for one in members):
             yield members
         else:
             yield from ([one] for one in members)
 
 
 def _root_causes(
-    groups: Iterable[list[_Finding]], model: type[BaseModel]
+    groups: Iterable[list[_Finding]], model: type[BaseModel], empty: Collection[KeyPath]
 ) -> Iterator[list[_Finding]]:
-    """Without the keys that are missing only because they are misspelt."""
+    """Without what only follows: keys missing because they are misspelt or empty.
+
+    A rule over the whole is judged once its parts are there.
+    """
     every = list(groups)
-    misspelt = set()
+    accounted = set(empty)
     for group in every:
         one = group[0]
         if one.kind == "extra_forbidden":
             near = _nearest(str(one.path[-1]), _fields(model, one.path[:-1]))
-            misspelt.add((*one.path[:-1], near))
-    yield from (
-        group for group in every if not (group[0].kind == "missing" and group[0].path in misspelt)
-    )
+            accounted.add((*one.path[:-1], near))
+    for group in every:
+        one = group[0]
+        follows = (
+            (one.kind == "missing" and one.path in accounted)
+            or (one.kind == "too_short" and _any_beneath(every, one.path))
+            or (not one.path and empty)
+        )
+        if not follows:
+            yield group
+
+
+def _any_beneath(groups: Iterable[list[_Finding]], path: KeyPath) -> bool:
+    """Pydantic counts only the entries that are right."""
+    return any(path == group[0].path[: len(path)] != group[0].path for group in groups)
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -156,7 +178,8 @@ def _problem(
     path = (*base, *one.path)
     holder = f"'{dotted(path[:-1])}'" if one.path[:-1] else where
     if one.kind == "extra_forbidden":
-        hint = did_you_mean(str(path[-1]), _fields(model, one.path[:-1]) or ("no key at all",))
+        known = _fields(model, one.path[:-1])
+        hint = did_you_mean(str(path[-1]), known) if known else "there are none here: remove it"
         return problem(positions.key(path), f"unknown key '{path[-1]}' in {holder}", hint)
     if one.kind == "missing":
         if isinstance(path[-1], int):
@@ -167,37 +190,53 @@ def _problem(
     name = f"'{dotted(path)}'" if path else where
     place = positions.key(path) if one.at_key else positions.value(path)
     message, hint = _wording(group, name)
+    if one.kind == "model_type":
+        hint = f"its keys are {', '.join(_fields(model, one.path))}"
     return problem(place, message, hint or _told(model, one.path))
 
 
 def _wording(group: list[_Finding], name: str) -> tuple[str, str]:
+    """Message and, where there is a better one than the key's description, hint."""
     one = group[0]
-    if one.kind == "literal_error":
-        words = re.findall(r"'([^']*)'", one.context["expected"])
-        if isinstance(one.value, str) and words:
-            return f"{name} cannot be '{one.value}'", did_you_mean(one.value, words)
-        return f"{name} must be {one.context['expected']}, found {found(one.value)}", ""
     if "hint" in one.context:
         return one.text, str(one.context["hint"])
-    if one.kind == "value_error":
-        return f"{name}: {one.context['error']}", ""
-    if one.kind == "string_too_short":
-        return f"{name} is empty", ""
-    if one.kind == "string_pattern_mismatch":
-        return f"{name} cannot be {found(one.value)}", ""
+    if one.kind == "literal_error":
+        return _choice(one, name)
     if one.kind in _LIMITS:
-        key, words_ = _LIMITS[one.kind]
-        size = "" if key in {"gt", "ge", "lt", "le"} else " entries"
-        shown = f"{len(one.value)}" if size else found(one.value)
-        return f"{name} must be {words_} {one.context[key]:g}{size}, found {shown}", ""
-    wanted = list(dict.fromkeys(filter(None, (_expected(each.kind) for each in group))))
-    if not wanted:
-        return f"{name}: {one.text[:1].lower()}{one.text[1:]}", ""
+        return _limit(one, name), ""
+    if wanted := list(dict.fromkeys(filter(None, (_expected(each.kind) for each in group)))):
+        return _type(one, name, wanted)
+    shown = {
+        "value_error": f"{name}: {one.context.get('error')}",
+        "string_too_short": f"{name} is empty",
+        "string_pattern_mismatch": f"{name} cannot be {found(one.value)}",
+    }
+    return shown.get(one.kind, f"{name}: {one.text[:1].lower()}{one.text[1:]}"), ""
+
+
+def _choice(one: _Finding, name: str) -> tuple[str, str]:
+    words = re.findall(r"'([^']*)'", one.context["expected"])
+    if isinstance(one.value, str) and words:
+        return f"{name} cannot be {found(one.value)}", did_you_mean(one.value, words)
+    return f"{name} must be {one.context['expected']}, found {found(one.value)}", ""
+
+
+def _limit(one: _Finding, name: str) -> str:
+    key, words = _LIMITS[one.kind]
+    if key.endswith("_length"):
+        entries = one.context[key]
+        noun = "entry" if entries == 1 else "entries"
+        return f"{name} must have {words} {entries} {noun}, found {len(one.value)}"
+    return f"{name} must be {words} {one.context[key]:g}, found {found(one.value)}"
+
+
+def _type(one: _Finding, name: str, wanted: list[str]) -> tuple[str, str]:
     message = f"{name} must be {' or '.join(wanted)}, found {found(one.value)}"
-    if wanted == ["text"] and isinstance(one.value, (int, float)):
-        return message, f"put it in quotes: '{found(one.value)}'"
-    if wanted == ["a list"] and isinstance(one.value, (str, int, float)):
-        return message, f"write it as a list: [{found(one.value).strip(chr(39))}]"
+    if isinstance(one.value, (str, int, float)):
+        if wanted == ["text"]:
+            return message, f"put it in quotes: '{found(one.value)}'"
+        if wanted == ["a list"]:
+            return message, f"write it as a list: [{found(one.value).strip(chr(39))}]"
     return message, ""
 
 

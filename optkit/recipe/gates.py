@@ -15,9 +15,9 @@ from optkit.core.errors import bad_input
 GATES = {
     "accuracy_drop": "the task metric of the reference minus that of the artifact; = metric_drop",
     "metric_drop": "the task metric of the reference minus that of the artifact",
-    "speedup": "latency of FP32 over that of the artifact, same runtime and device",
+    "speedup": "latency of FP32 over that of the artifact, in the same runtime and device",
     "speedup_vs_source": "latency of the source in its own runtime over that of the artifact",
-    "size_ratio": "bytes of the artifact over bytes of the source",
+    "size_ratio": "bytes of the artifact over those of the same format in FP32",
     "cosine": "cosine similarity to the reference's outputs, the least of them",
     "sqnr_db": "signal to quantization noise on the outputs in dB, the least of them",
     "max_abs": "largest absolute difference of an output from the reference",

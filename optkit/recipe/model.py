@@ -5,6 +5,7 @@ The descriptions are what the JSON schema, the hints and the documentation show.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -27,6 +28,8 @@ from optkit.recipe.places import found
 VERSION = 1
 """The version of the recipe's form that this optkit reads and writes."""
 
+LARGEST_DIMENSION = 2**63 - 1
+
 PRECISION = Literal["fp32", "fp16", "int8", "w8a16", "w4a16"]
 SCENARIO = Literal["single-stream", "multi-stream", "offline", "server"]
 DTYPE = Literal[
@@ -37,6 +40,23 @@ DTYPE = Literal[
 Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True)]
+
+
+Side = Annotated[int, Field(strict=True, ge=1)]
+
+
+def _square(value: object) -> object:
+    return (value, value) if isinstance(value, int) else value
+
+
+def _every_channel(value: object) -> object:
+    return (value,) if isinstance(value, (int, float)) else value
+
+
+Channels = Annotated[
+    Annotated[tuple[Number, ...], Field(min_length=1)],
+    BeforeValidator(_every_channel, json_schema_input_type=Number | tuple[Number, ...]),
+]
 
 
 def _known_format(word: str) -> str:
@@ -50,21 +70,20 @@ def _known_format(word: str) -> str:
 
 
 def _dim(value: object) -> int | str:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
+    dim = None
+    if isinstance(value, (int, str)) and not isinstance(value, bool):
+        with suppress(ValueError):
+            dim = parse_dim(value)
+    if dim is None or (isinstance(dim, int) and dim > LARGEST_DIMENSION):
         raise PydanticCustomError(
             "dim",
             "a dimension must be a number, '?' or a range, found {found}",
             {"found": found(value), "hint": "write 8, '?' (in quotes) or 1..64"},
         )
-    try:
-        dim = parse_dim(value)
-    except ValueError:
-        raise PydanticCustomError(
-            "dim",
-            "a dimension must be a number, '?' or a range, found {found}",
-            {"found": found(value), "hint": "write 8, '?' (in quotes) or 1..64"},
-        ) from None
     return dim if isinstance(dim, int) else str(dim)
+
+
+Dimension = Annotated[int | str, BeforeValidator(_dim, json_schema_input_type=int | str)]
 
 
 def _one_or_list(value: object) -> object:
@@ -113,7 +132,7 @@ class InputSpec(_Section):
     """One input of the network."""
 
     name: Text | None = Field(None, description="its name; without one, the input at this position")
-    shape: tuple[Annotated[int | str, BeforeValidator(_dim)], ...] | None = Field(
+    shape: tuple[Dimension, ...] | None = Field(
         None, description="its dimensions: a number each, '?' or a range like 1..64 for dynamic"
     )
     dtype: DTYPE | None = Field(None, description="its element type")
@@ -164,14 +183,18 @@ class Dataset(_Section):
     labels: Text | None = Field(None, description="the key of the labels in an .npz")
     metric: Text | None = Field(None, description="the task metric, such as accuracy")
     output: Text | None = Field(None, description="the output that the metric looks at")
-    resize: Whole | tuple[Whole, Whole] | None = Field(
-        None, description="images: the side they are resized to, or [height, width]"
-    )
-    mean: Number | tuple[Number, ...] | None = Field(
+    resize: (
+        Annotated[
+            tuple[Side, Side],
+            BeforeValidator(_square, json_schema_input_type=Side | tuple[Side, Side]),
+        ]
+        | None
+    ) = Field(None, description="images: [height, width] to resize to, or one side for both")
+    mean: Channels | None = Field(
         None, description="images: subtracted from each channel after scaling"
     )
-    std: Number | tuple[Number, ...] | None = Field(
-        None, description="images: each channel is divided by it, after the mean"
+    std: Channels | None = Field(
+        None, description="images: what each channel is divided by after the mean"
     )
     layout: Literal["NCHW", "NHWC"] | None = Field(
         None, description="images: the order of dimensions"
@@ -219,11 +242,12 @@ class Benchmark(_Section):
 class Recipe(_Section):
     """A recipe of optkit: a model, what to make of it, and what that must hold."""
 
-    optkit: Literal[1] = Field(description="version of the recipe's form")
+    optkit: Literal[1] = Field(description="version of the recipe's form; write optkit: 1")
     model: Model = Field(description="the network to work on")
     data: Data = Field(Data(), description="what calibration and validation run on")
     to: Annotated[
-        tuple[Annotated[str, AfterValidator(_known_format)], ...], BeforeValidator(_one_or_list)
+        tuple[Annotated[str, AfterValidator(_known_format)], ...],
+        BeforeValidator(_one_or_list, json_schema_input_type=str | tuple[str, ...]),
     ] = Field((), description="the format to make, or a list of them")
     precision: PRECISION | None = Field(
         None,
@@ -235,9 +259,9 @@ class Recipe(_Section):
         description="the steps in their order; conversions between them are inserted; without "
         "this key they are planned from 'to' and 'precision'",
     )
-    benchmark: Annotated[Benchmark, BeforeValidator(_as_benchmark)] = Field(
-        Benchmark(), description="what is timed; false for nothing"
-    )
+    benchmark: Annotated[
+        Benchmark, BeforeValidator(_as_benchmark, json_schema_input_type=Benchmark | bool)
+    ] = Field(Benchmark(), description="what is timed; false for nothing")
     gates: dict[GateName, Bound] = Field(
         {}, description="bounds on measured figures; missing one fails the run"
     )

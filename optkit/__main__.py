@@ -1,0 +1,5 @@
+"""`python -m optkit` does what `optkit` does."""
+
+from optkit.cli.main import main
+
+main()

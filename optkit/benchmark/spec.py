@@ -1,0 +1,119 @@
+"""What is to be measured, in a form that crosses into the measuring process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optkit.core.artifact import Artifact
+from optkit.core.contract import Settings
+from optkit.core.signature import signature_from_json, signature_to_json
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One model on one runtime.
+
+    Attributes:
+        name: what messages and rows call it.
+        artifact: the model.
+        runtime: a runtime's word.
+        settings: how it runs; `threads` None stands for every core of the process.
+        inputs: a file of `write_inputs` with one inference's arrays.
+    """
+
+    name: str
+    artifact: Artifact
+    runtime: str
+    settings: Settings
+    inputs: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Models to be measured side by side.
+
+    Attributes:
+        contenders: the models.
+        seconds: time spent on each.
+        scenario: how load is offered, a file name under `scenarios` with hyphens.
+        seed: of the order in which they take turns.
+        warmup: inferences of each before anything is timed.
+        silence: seconds without a word after which the measuring process counts as hung.
+    """
+
+    contenders: tuple[Contender, ...]
+    seconds: float = 3.0
+    scenario: str = "single-stream"
+    seed: int = 0
+    warmup: int = 5
+    silence: float = 300.0
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON values."""
+    return asdict(plan) | {"contenders": [_contender_to_json(one) for one in plan.contenders]}
+
+
+def plan_from_json(data: Mapping[str, Any]) -> Plan:
+    """The inverse of `plan_to_json`."""
+    contenders = tuple(_contender_from_json(one) for one in data["contenders"])
+    return Plan(**{**data, "contenders": contenders})
+
+
+def write_inputs(path: Path, arrays: Arrays) -> Path:
+    """Keep one inference's arrays, by input name, in an .npz file; returns `path`."""
+    import numpy as np
+
+    # Keyed by position: an input's name need not be a legal member name.
+    members: dict[str, Any] = {str(at): array for at, array in enumerate(arrays.values())}
+    np.savez(path, names=np.array(list(arrays)), **members)
+    return path
+
+
+def read_inputs(path: Path) -> dict[str, np.ndarray]:
+    """The inverse of `write_inputs`."""
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as file:
+        return {str(name): file[str(at)] for at, name in enumerate(file["names"])}
+
+
+def _contender_to_json(contender: Contender) -> dict[str, Any]:
+    artifact = contender.artifact
+    return {
+        "name": contender.name,
+        "runtime": contender.runtime,
+        "settings": asdict(contender.settings),
+        "inputs": str(contender.inputs),
+        "artifact": {
+            **{name: getattr(artifact, name) for name in artifact.__dataclass_fields__},
+            "path": str(artifact.path),
+            "files": [str(path) for path in artifact.files],
+            "signature": signature_to_json(artifact.signature),
+        },
+    }
+
+
+def _contender_from_json(data: Mapping[str, Any]) -> Contender:
+    artifact = data["artifact"]
+    return Contender(
+        data["name"],
+        Artifact(**{
+            **artifact,
+            "path": Path(artifact["path"]),
+            "files": tuple(map(Path, artifact["files"])),
+            "signature": signature_from_json(artifact["signature"]),
+            "lineage": tuple(artifact["lineage"]),
+        }),
+        data["runtime"],
+        Settings(**data["settings"]),
+        Path(data["inputs"]),
+    )

@@ -1,0 +1,105 @@
+"""The command line: one file per command, and what every command's end means."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import typer
+
+from optkit import __version__
+from optkit.core.errors import Exit, OptkitError
+
+COMMANDS = ("convert", "run", "plan", "lint", "inspect", "validate", "bench", "passes", "doctor")
+GROUPS = ("cache",)
+
+
+def make_app() -> typer.Typer:
+    """The application with every command."""
+    app = typer.Typer(
+        name="optkit",
+        help="Optimize, convert, measure and check trained networks.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name in COMMANDS:
+        app.command(name)(getattr(import_module(f"optkit.cli.{name}"), name))
+    for name in GROUPS:
+        app.add_typer(import_module(f"optkit.cli.{name}").app, name=name)
+    return app
+
+
+def main() -> NoReturn:
+    """Run a command; its end becomes the exit code, never a traceback."""
+    sys.exit(int(run_command(sys.argv[1:])))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run a command line and return its exit code."""
+    import click
+
+    as_json = "--json" in arguments
+    try:
+        result = make_app()(arguments, prog_name="optkit", standalone_mode=False)
+    except click.ClickException as error:
+        return _failed(OptkitError(*_usage(error), exit_code=Exit.BAD_INPUT), as_json)
+    except (KeyboardInterrupt, click.Abort):
+        interrupted = "interrupted; finished steps are kept, the same command goes on from there"
+        return _failed(OptkitError(interrupted, exit_code=Exit.INTERRUPTED), as_json)
+    except OptkitError as error:
+        return _failed(error, as_json)
+    except BrokenPipeError:
+        return Exit.OK
+    except Exception as error:  # a fault of ours: everything a user can cause is an OptkitError
+        return _failed(_fault(error), as_json)
+    return result if isinstance(result, int) else Exit.OK
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True),
+) -> None:
+    if version:
+        typer.echo(f"optkit {__version__}")
+        raise typer.Exit
+
+
+def _usage(error: Exception) -> tuple[str, str]:
+    message = getattr(error, "format_message", lambda: str(error))()
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "optkit"
+    return message.replace("\n", " "), f"{path} --help"
+
+
+def _failed(error: OptkitError, as_json: bool) -> int:
+    from optkit.console import print_error
+
+    print_error(error, as_json=as_json)
+    return error.exit_code
+
+
+def _fault(error: Exception) -> OptkitError:
+    """A fault in optkit itself: the traceback goes to a file that the user can send."""
+    import platform
+    import tempfile
+    import traceback
+
+    from optkit.core.versions import versions
+
+    names = ("torch", "onnx", "onnxruntime", "openvino", "nncf", "numpy", "pydantic", "typer")
+    facts = {"optkit": __version__, "python": platform.python_version(), **versions(names)}
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="optkit-fault-", suffix=".log", delete=False, encoding="utf-8"
+    ) as file:
+        file.write("".join(f"{name} {version}\n" for name, version in facts.items()))
+        file.write(f"{' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}")
+    line = f"{type(error).__name__}: {error}".splitlines()[0]
+    return OptkitError(
+        f"a fault in optkit itself: {line}",
+        f"please report it with the log {file.name}",
+        exit_code=Exit.FAULT,
+    )

@@ -1,0 +1,52 @@
+"""optkit run: run a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optkit.cli import options
+from optkit.cli.request import output_folder
+
+if TYPE_CHECKING:
+    from optkit.console import Console
+    from optkit.engine.run import Wishes
+    from optkit.recipe.load import LoadedRecipe
+
+
+def run(
+    recipe: options.Recipe,
+    output: options.Output = None,
+    set_: options.Set = None,
+    trust_code: options.Trust = False,
+    no_cache: options.NoCache = False,
+    remeasure: options.Remeasure = False,
+    force: options.Force = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Run a recipe, then check and time what came out."""
+    from optkit.console import open_console
+    from optkit.engine.run import Wishes
+    from optkit.recipe.load import load_recipe
+
+    loaded = load_recipe(recipe, set_ or ())
+    wishes = Wishes(trust_code, force, remeasure, not no_cache, verbose)
+    console = open_console(json=json, quiet=quiet)
+    return run_loaded(loaded, output_folder(loaded, output), wishes, console)
+
+
+def run_loaded(loaded: LoadedRecipe, folder: Path, wishes: Wishes, console: Console) -> int:
+    """Run a loaded recipe and show its end; the exit code."""
+    from optkit import console as say
+    from optkit.engine import run as engine
+    from optkit.report.html import documents
+
+    with say.progress(console) as listen:
+        result = engine.run(loaded, folder, wishes, listen, documents)
+    if console.json:
+        say.print_json(console, result.manifest)
+    elif not console.quiet:
+        say.print_run(console, result.manifest, str(folder))
+    return result.exit_code

@@ -1,0 +1,53 @@
+"""optkit validate: hold a model against its reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from optkit.cli import options
+from optkit.cli.request import recipe_from_flags
+from optkit.core.errors import Exit
+
+
+def validate(
+    model: options.Model,
+    reference: Annotated[Path, typer.Option(help="The model that it should equal.")],
+    inputs: options.Inputs = None,
+    data: options.Data = None,
+    labels: options.Labels = None,
+    metric: options.Metric = None,
+    gate: options.Gates = None,
+    factory: options.Factory = None,
+    trust_code: options.Trust = False,
+    no_cache: options.NoCache = False,
+    remeasure: options.Remeasure = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Compare a model's outputs with a reference's on the same inputs."""
+    from optkit import console as say
+    from optkit.engine.check import check_model
+    from optkit.engine.run import Wishes
+
+    loaded = recipe_from_flags(
+        reference,
+        inputs=inputs,
+        data=data,
+        labels=labels,
+        metric=metric,
+        gates=gate,
+        factory=factory,
+    )
+    wishes = Wishes(trusted=trust_code, remeasure=remeasure, cache=not no_cache, verbose=verbose)
+    console = say.open_console(json=json, quiet=quiet)
+    with say.progress(console) as listen:
+        document: dict[str, Any] = check_model(loaded, model, wishes, listen)
+    if json:
+        say.print_json(console, document)
+    elif not quiet:
+        say.print_check(console, document)
+    return Exit.OK if document["status"] == "ok" else Exit.GATED

@@ -1,0 +1,328 @@
+"""All that a person sees: progress, tables, errors. The only importer of rich.
+
+Documents for machines go to standard output; everything else to standard error. Both are copies
+of the descriptors, so that libraries can be kept quiet meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from optkit.core.errors import OptkitError
+from optkit.core.events import Event, Listener
+
+if TYPE_CHECKING:
+    from rich.console import Console as Rich
+    from rich.progress import Progress, TaskID
+
+# A line this often tells a log's reader that a long piece of work goes on.
+_LOG_EVERY_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Console:
+    """Where a command writes.
+
+    Attributes:
+        out: for documents that were asked for.
+        rich: for people.
+        json: whether standard output is to hold one JSON document and nothing else.
+        quiet: whether people are told errors only.
+    """
+
+    out: IO[str]
+    rich: Rich
+    json: bool = False
+    quiet: bool = False
+
+
+def open_console(*, json: bool = False, quiet: bool = False) -> Console:
+    """A console on copies of the standard streams.
+
+    Tables go to standard output, unless a JSON document is to stand there alone.
+    """
+    from rich.console import Console as Rich
+
+    out, err = _copy(sys.stdout, 1), _copy(sys.stderr, 2)
+    rich = Rich(file=err if json else out, highlight=False, soft_wrap=not out.isatty())
+    return Console(out, rich, json, quiet)
+
+
+def _copy(stream: IO[str], descriptor: int) -> IO[str]:
+    """The stream as it is now; what is redirected later does not reach it."""
+    try:
+        if stream.fileno() == descriptor:
+            return os.fdopen(os.dup(descriptor), "w", encoding="utf-8", buffering=1)
+    except (OSError, ValueError):  # a stream without a descriptor, as tests and notebooks have
+        pass
+    return stream
+
+
+def print_json(console: Console, document: Any) -> None:
+    """One JSON document on standard output."""
+    console.out.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    console.out.flush()
+
+
+def print_error(error: OptkitError, *, as_json: bool) -> None:
+    """An error in two lines: the cause, the fix."""
+    if as_json:
+        body = {"message": error.message, "hint": error.hint, "exit": int(error.exit_code)}
+        sys.stdout.write(json.dumps({"error": body}, ensure_ascii=False) + "\n")
+        return
+    from rich.console import Console as Rich
+    from rich.text import Text
+
+    rich = Rich(stderr=True, highlight=False, soft_wrap=True)
+    rich.print(Text.assemble(("error", "bold red"), f": {error.message}"))
+    if error.hint:
+        rich.print(Text.assemble(("  fix", "bold green"), f": {error.hint}"))
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Listener]:
+    """A listener for the engine's events: bars on a terminal, plain lines elsewhere."""
+    if console.quiet:
+        yield lambda _: None
+    elif console.rich.is_terminal:
+        with _bars(console.rich) as listener:
+            yield listener
+    else:
+        yield _lines(console.rich)
+
+
+@contextmanager
+def _bars(rich: Rich) -> Iterator[Listener]:
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[counted]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(
+        *columns, console=rich, transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as bars:
+        yield _draw_on(bars)
+
+
+def _draw_on(bars: Progress) -> Listener:
+    tasks: dict[str, TaskID] = {}
+
+    def listen(event: Event) -> None:
+        if event.kind == "start":
+            tasks[event.title] = bars.add_task(
+                f"{event.title} [dim]{event.text}[/]", total=None, counted=""
+            )
+        elif event.kind == "progress" and event.title in tasks:
+            counted = f"{event.done}/{event.total}" if event.total else str(event.done)
+            bars.update(
+                tasks[event.title], completed=event.done, total=event.total, counted=counted
+            )
+        elif event.kind == "end" and event.title in tasks:
+            bars.remove_task(tasks.pop(event.title))
+        elif event.kind == "note":
+            bars.console.print(f"[yellow]{event.title}[/]: {event.text}")
+
+    return listen
+
+
+def _lines(rich: Rich) -> Listener:
+    started: dict[str, float] = {}
+    told: dict[str, float] = {}
+
+    def listen(event: Event) -> None:
+        now = time.monotonic()
+        if event.kind == "start":
+            started[event.title] = told[event.title] = now
+        elif event.kind == "progress":
+            if now - told.get(event.title, now) >= _LOG_EVERY_SECONDS:
+                told[event.title] = now
+                of = f" of {event.total}" if event.total else ""
+                rich.print(f"{event.title}: {event.done}{of}", markup=False)
+        elif event.kind == "end":
+            seconds = now - started.pop(event.title, now)
+            rich.print(f"{event.title}: {event.text} ({seconds:.1f} s)", markup=False)
+        else:
+            rich.print(f"{event.title}: {event.text}", markup=False)
+
+    return listen
+
+
+def print_run(console: Console, manifest: Mapping[str, Any], folder: str) -> None:
+    """The end of a run: steps, result against source, gates, and where it lies."""
+    rich = console.rich
+    model = manifest["model"]
+    rich.print()
+    rich.print(f"[bold]{model['path']}[/] ({model['format']})")
+    for refusal in manifest["routes"]["refused"]:
+        rich.print(f"[yellow]route {refusal['route']} refused[/] by {refusal['pass']}: ", end="")
+        rich.print(refusal["cause"], markup=False)
+    if manifest["routes"]["refused"]:
+        rich.print(f"route taken: {', '.join(manifest['routes']['taken'])}")
+    _table(rich, ("step", "", "time", ""), [_step_row(row) for row in manifest["steps"]])
+    _print_results(rich, manifest)
+    _print_gates(rich, manifest["gates"])
+    verdict = {"ok": "[bold green]ok[/]", "gated": "[bold red]a gate was missed[/]"}
+    names = ", ".join(row["path"] for row in manifest["artifacts"])
+    rich.print(f"{verdict[manifest['status']]}  {folder}/: {names}")
+
+
+def print_check(console: Console, document: Mapping[str, Any]) -> None:
+    """One model held against another."""
+    for proof in document["validation"]:
+        _table(console.rich, (proof["artifact"], ""), _proof_rows(proof))
+    _print_gates(console.rich, document["gates"])
+
+
+def print_benchmark(console: Console, timed: Sequence[Mapping[str, Any]]) -> None:
+    """Models timed side by side, a row each."""
+    rows = []
+    for row in timed:
+        latency, ratio = row["latency_ms"], row["speedup"]
+        rows.append((
+            row["artifact"],
+            f"{row['runtime']} {row['device']}",
+            f"{latency['p50']:.3g} ms",
+            f"{latency['p99']:.3g} ms",
+            f"{row['throughput_per_s']:.4g}",
+            "baseline" if ratio is None else _ratio(ratio),
+        ))  # fmt: skip
+    _table(console.rich, ("model", "runtime", "p50", "p99", "inferences/s", "speedup"), rows)
+
+
+def _ratio(ratio: Mapping[str, Any]) -> str:
+    low, high = ratio["ci95"]
+    return f"{ratio['value']:.2f}x (95 % sure: {low:.2f} to {high:.2f})"
+
+
+def _step_row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    if row["cached"]:
+        note = "cached"
+    elif not row["changed"]:
+        note = f"no change: {row['reason']}"
+    else:
+        note = row["reason"] or ""
+    if row["cached"] and not row["changed"]:
+        note = f"cached; no change: {row['reason']}"
+    return row["pass"], row["artifact"]["format"], seconds(row["seconds"]), note
+
+
+def _print_results(rich: Rich, manifest: Mapping[str, Any]) -> None:
+    synthesised = False
+    for artifact in manifest["artifacts"]:
+        name = artifact["path"]
+        proof = next(row for row in manifest["validation"] if row["artifact"] == name)
+        synthesised |= proof["data"] == "synthesised"
+        rows = [("size", f"{size(artifact['bytes'])}{_smaller(artifact)}")]
+        rows.append(("precision", _counts(artifact["precision"]["achieved"])))
+        rows += _proof_rows(proof)
+        for timed in manifest["benchmark"]:
+            if timed["artifact"] == name:
+                rows += _speed_rows(timed)
+        _table(rich, (name, ""), rows)
+    if synthesised:
+        rich.print(
+            "[yellow]The figures rest on synthesised inputs;[/] give real ones with --data, or "
+            "under data: in the recipe.\n"
+        )
+
+
+def _proof_rows(proof: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    if metric := proof["metric"]:
+        told = [f"{metric[key]:.4f}" if metric[key] is not None else "none"
+                for key in ("value", "reference", "drop")]  # fmt: skip
+        rows.append((metric["name"], f"{told[0]}, source {told[1]}, drop {told[2]}"))
+    rows += [(f"output {row['name']}", _fidelity(row)) for row in proof["outputs"]]
+    return [*rows, ("compared on", f"{proof['samples']} {proof['data']} samples")]
+
+
+def _speed_rows(timed: Mapping[str, Any]) -> list[tuple[str, str]]:
+    latency = timed["latency_ms"]
+    label = f"{timed['device']} {timed['scenario']}"
+    text = f"p50 {latency['p50']:.3g} ms, p99 {latency['p99']:.3g} ms, "
+    rows = [(label, text + f"{timed['throughput_per_s']:.4g} inferences/s")]
+    for key in ("speedup", "speedup_vs_source"):
+        if ratio := timed.get(key):
+            rows.append((f"speed against {ratio['against']}", _ratio(ratio)))
+    return rows
+
+
+def _fidelity(row: Mapping[str, Any]) -> str:
+    if row["problem"]:
+        return f"[red]{row['problem']}[/]"
+    if row["verdict"] == "unverified":
+        return "[yellow]unverified: the source's output is constant[/]"
+    quality = "identical" if row["sqnr_db"] is None else f"SQNR {row['sqnr_db']:.1f} dB"
+    return f"cosine {row['cosine']:.6f}, {quality}, max abs {row['max_abs']:.3g}"
+
+
+def _print_gates(rich: Rich, gates: Sequence[Mapping[str, Any]]) -> None:
+    rows = []
+    for gate in gates:
+        mark = "[green]held[/]" if gate["held"] else "[bold red]missed[/]"
+        value = gate["value"]
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+        if value is None:
+            text = "not measured"
+        rows.append((gate["name"], text, gate["bound"], mark))
+    _table(rich, ("gate", "measured", "bound", ""), rows)
+
+
+def _smaller(artifact: Mapping[str, Any]) -> str:
+    ratio = artifact["size_ratio"]
+    return f", {1 / ratio:.2f}x smaller than FP32" if ratio and ratio < 0.95 else ""
+
+
+def _counts(achieved: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in achieved.items()) or "no weights"
+
+
+def _table(rich: Rich, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for index, head in enumerate(heads):
+        table.add_column(head, style="bold" if index == 0 else "", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    rich.print(table)
+
+
+def print_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A plain table; cells are taken literally."""
+    from rich.markup import escape
+
+    _table(console.rich, heads, [[escape(cell) for cell in row] for row in rows])
+
+
+def say(console: Console, text: str) -> None:
+    """A line for people, unless they asked for quiet."""
+    if not console.quiet:
+        console.rich.print(text, markup=False)
+
+
+def seconds(value: float) -> str:
+    """A duration as people read it."""
+    return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+
+
+def size(count: int) -> str:
+    """Bytes as people read them (decimal units)."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.2f} GB"

@@ -1,0 +1,87 @@
+"""The samples of a run: given, split, or synthesised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optkit.core.samples import Samples
+from optkit.core.signature import TensorSpec
+from optkit.engine.source import Source
+from optkit.recipe.load import LoadedRecipe
+from optkit.recipe.model import Dataset
+
+# Enough to see every channel move, few enough to be quick on a large network.
+_SYNTHESISED_CALIBRATION = 32
+_SYNTHESISED_VALIDATION = 8
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run calibrates and validates on.
+
+    Attributes:
+        calibration: samples for passes.
+        validation: samples for parity and the metric; never those that were calibrated on.
+        metric: name of the task metric; None without labels.
+        metric_output: the output that the metric looks at; None for the first.
+    """
+
+    calibration: Samples
+    validation: Samples
+    metric: str | None = None
+    metric_output: str | None = None
+
+
+def read_data(loaded: LoadedRecipe, source: Source, *, trusted: bool) -> Data:
+    """Read what the recipe names; hold back a fifth of a single set; synthesise what is missing.
+
+    Raises:
+        OptkitError: bad input: data that is not there or does not fit, a metric without labels.
+    """
+    from optkit.data.holdout import split_holdout
+    from optkit.data.synthesise import synthesise
+
+    inputs = source.artifact.signature.inputs
+    wanted = loaded.recipe.data
+    judged = wanted.validation or wanted.calibration
+    metric = _metric(judged)
+
+    def read(dataset: Dataset) -> Samples:
+        return _read(loaded, dataset, inputs, trusted=trusted)
+
+    def made(count: int, offset: int) -> Samples:
+        return synthesise(inputs, count, loaded.recipe.seed + offset, source.index_bounds)
+
+    if wanted.calibration and not wanted.validation:
+        calibration, validation = split_holdout(read(wanted.calibration))
+    else:
+        calibration = (
+            read(wanted.calibration) if wanted.calibration else made(_SYNTHESISED_CALIBRATION, 0)
+        )
+        validation = (
+            read(wanted.validation) if wanted.validation else made(_SYNTHESISED_VALIDATION, 1)
+        )
+    return Data(calibration, validation, metric, judged.output if judged else None)
+
+
+def _metric(dataset: Dataset | None) -> str | None:
+    if dataset is None or (dataset.metric is None and dataset.labels is None):
+        return None
+    return dataset.metric or "accuracy"
+
+
+def _read(
+    loaded: LoadedRecipe, dataset: Dataset, inputs: tuple[TensorSpec, ...], *, trusted: bool
+) -> Samples:
+    from optkit.data.images import ImageOptions
+    from optkit.data.read import read_samples
+
+    images = ImageOptions(dataset.resize, dataset.mean, dataset.std, dataset.layout, dataset.scale)
+    return read_samples(
+        dataset.path,
+        inputs,
+        labels=dataset.labels,
+        images=images,
+        trusted=trusted,
+        root=loaded.path.parent,
+    )

@@ -1,0 +1,135 @@
+"""The manifest, the lock and the resolved recipe: all that is written down of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optkit import __version__
+from optkit.catalogue import find_pass
+from optkit.core.artifact import Artifact
+from optkit.core.machine import machine
+from optkit.core.samples import Samples
+from optkit.core.signature import signature_to_json
+from optkit.core.versions import versions
+from optkit.engine.data import Data
+from optkit.engine.steps import Reached, Refusal, StepResult
+from optkit.recipe.load import LoadedRecipe
+from optkit.recipe.model import PassSpec, Recipe
+from optkit.recipe.relocate import relocated
+
+SCHEMA = "optkit/manifest/1"
+LOCK_SCHEMA = "optkit/lock/1"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A target that was reached, with its rows for the manifest."""
+
+    reached: Reached
+    artifact: Row
+    validation: Row
+    benchmark: list[Row]
+    gates: list[Row]
+
+
+def make_manifest(
+    loaded: LoadedRecipe, source: Artifact, data: Data, proofs: Sequence[Proven]
+) -> Row:
+    """The content of `optkit.json`."""
+    rows = [row for proof in proofs for row in proof.gates]
+    return {
+        "schema": SCHEMA,
+        "status": "ok" if all(row["held"] for row in rows) else "gated",
+        "model": {
+            "path": loaded.recipe.model.path,
+            "format": source.format,
+            "sha256": source.digest,
+            "bytes": source.bytes,
+            **signature_to_json(source.signature),
+        },
+        "data": {
+            "calibration": _samples(data.calibration),
+            "validation": _samples(data.validation),
+        },
+        "seed": loaded.recipe.seed,
+        "routes": {
+            "taken": [proof.reached.route.formats for proof in proofs],
+            "refused": [_refusal(item) for proof in proofs for item in proof.reached.refusals],
+        },
+        "steps": [_step(step) for proof in proofs for step in proof.reached.results],
+        "artifacts": [proof.artifact for proof in proofs],
+        "validation": [proof.validation for proof in proofs],
+        "benchmark": [row for proof in proofs for row in proof.benchmark],
+        "gates": rows,
+        "environment": {"optkit": __version__, "versions": _versions(proofs), **machine()},
+    }
+
+
+def make_lock(manifest: Mapping[str, Any]) -> Row:
+    """What must be equal for the same bytes to come out."""
+    return {
+        "schema": LOCK_SCHEMA,
+        "model": manifest["model"]["sha256"],
+        "data": {name: row["sha256"] for name, row in manifest["data"].items()},
+        "seed": manifest["seed"],
+        "steps": [
+            {"pass": row["pass"], "options": row["options"], "sha256": row["artifact"]["sha256"]}
+            for row in manifest["steps"]
+        ],
+        "artifacts": {row["path"]: row["sha256"] for row in manifest["artifacts"]},
+        "environment": manifest["environment"],
+    }
+
+
+def resolve_recipe(loaded: LoadedRecipe, folder: Path, proofs: Sequence[Proven]) -> Recipe:
+    """The recipe with its passes spelled out and its paths as seen from `folder`."""
+    recipe = relocated(loaded, folder)
+    if len(proofs) > 1:  # each target has steps of its own; the planner finds them again
+        return recipe
+    (proof,) = proofs
+    steps = tuple(
+        PassSpec(name=step.name, options=dict(step.options)) for step in proof.reached.results
+    )
+    goal = (proof.reached.artifact.format,)
+    return recipe.model_copy(update={"passes": steps, "precision": None, "to": goal})
+
+
+def _step(step: StepResult) -> Row:
+    made = step.artifact
+    return {
+        "pass": step.name,
+        "options": dict(step.options),
+        "seconds": step.seconds,
+        "cached": step.cached,
+        "changed": step.changed,
+        "reason": step.reason,
+        "details": dict(step.details),
+        "artifact": {"format": made.format, "sha256": made.digest, "bytes": made.bytes},
+    }
+
+
+def _refusal(refusal: Refusal) -> Row:
+    return {
+        "route": refusal.route.formats,
+        "pass": refusal.step.name,
+        "cause": refusal.cause,
+    }
+
+
+def _samples(samples: Samples) -> Row:
+    return {
+        "origin": samples.origin,
+        "source": samples.source,
+        "samples": samples.count,
+        "sha256": samples.digest,
+    }
+
+
+def _versions(proofs: Sequence[Proven]) -> dict[str, str | None]:
+    names = {step.name for proof in proofs for step in proof.reached.route.steps}
+    return versions({"numpy", *(need for name in names for need in find_pass(name).needs)})

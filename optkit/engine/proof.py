@@ -1,0 +1,235 @@
+"""The proof: outputs compared with the source's, models timed side by side, what was achieved."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from optkit.catalogue import find_format, runtime_of
+from optkit.core.artifact import Artifact
+from optkit.core.code import own_code
+from optkit.core.contract import Session, Settings
+from optkit.core.errors import OptkitError
+from optkit.core.events import Event
+from optkit.core.machine import machine
+from optkit.core.signature import signature_to_json
+from optkit.core.store import Store
+from optkit.core.versions import versions
+from optkit.engine.data import Data
+from optkit.engine.source import about
+from optkit.engine.steps import Workshop
+from optkit.recipe.model import Benchmark
+
+Row = dict[str, Any]
+
+
+def summarise(artifact: Artifact, store: Store) -> Row:
+    """Operations, parameters, FLOPs and precision as found in a model; remembered."""
+
+    def read() -> Row:
+        found = find_format(artifact.format).summary(artifact)
+        return {
+            "operations": dict(found.operations),
+            "parameters": found.parameters,
+            "flops": found.flops,
+            "precision": dict(found.precision),
+        }
+
+    return dict(store.fact(about(artifact, "summary"), read))
+
+
+def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Row:
+    """Compare a result with the source on the validation samples, inference pinned to float32.
+
+    Args:
+        shop: the run's source, store and listener.
+        result: the model to judge.
+        data: the samples and the metric.
+        again: repeat it even where it is known.
+
+    Raises:
+        OptkitError: labels do not fit the outputs, or the result does not run.
+    """
+    source = shop.source.artifact
+    shop.listen(Event("start", "validate", f"{result.format} against {source.format}"))
+    question = {
+        "models": [about(source, "validation"), about(result, "validation")],
+        "data": data.validation.digest,
+        "metric": [data.metric, data.metric_output],
+        "versions": _runtime_versions(source, result),
+        "code": own_code("optkit.validate.run"),
+        "machine": machine(),
+    }
+    fresh = []
+
+    def measure() -> Row:
+        from optkit.validate.run import validate as compare
+
+        fresh.append(True)
+        return compare(
+            _open(source).infer,
+            _open(result).infer,
+            data.validation,
+            data.metric,
+            data.metric_output,
+            lambda done, total: shop.listen(Event("progress", "validate", "", done, total)),
+        )
+
+    row = shop.store.fact(question, measure, again=again)
+    shop.listen(Event("end", "validate", "done" if fresh else "measured earlier"))
+    return {"artifact": result.path.name, **row, "cached": not fresh}
+
+
+def benchmark(
+    shop: Workshop, base: Artifact, result: Artifact, wanted: Benchmark, *, again: bool
+) -> list[Row]:
+    """Time the source, the FP32 baseline and the result, interleaved in one child process.
+
+    Returns:
+        One row per model, device and scenario. The result's rows bear `speedup` (against the
+        baseline) and `speedup_vs_source`.
+    """
+    if not wanted.enabled:
+        return []
+    rows: list[Row] = []
+    for device in wanted.devices:
+        for scenario in wanted.scenarios:
+            rows += _measure(shop, base, result, wanted, device, scenario, again=again)
+    return rows
+
+
+def figures(
+    artifact: Mapping[str, Any], validation: Row, timed: Sequence[Row]
+) -> dict[str, float | None]:
+    """Every figure that a gate can bound, by the gate's name; the worst where there are several.
+
+    Args:
+        artifact: the manifest's row of the artifact.
+        validation: its validation row.
+        timed: its own benchmark rows.
+    """
+    outputs = [row for row in validation["outputs"] if row["verdict"] == "compared"]
+    metric = validation["metric"]
+    found: dict[str, float | None] = {
+        "size_bytes": artifact["bytes"],
+        "size_ratio": artifact["size_ratio"],
+        "accuracy_drop": metric["drop"] if metric else None,
+        "metric_drop": metric["drop"] if metric else None,
+        "cosine": _worst(min, (row["cosine"] for row in outputs)),
+        "sqnr_db": _worst(min, (row["sqnr_db"] for row in outputs)),
+        "max_abs": _worst(max, (row["max_abs"] for row in outputs)),
+        "max_rel": _worst(max, (row["max_rel"] for row in outputs)),
+        "speedup": _worst(min, (_speedup(row, "speedup") for row in timed)),
+        "speedup_vs_source": _worst(min, (_speedup(row, "speedup_vs_source") for row in timed)),
+        "throughput_per_s": _worst(min, (row["throughput_per_s"] for row in timed)),
+    }
+    for word in ("p50", "p90", "p95", "p99"):
+        found[f"latency_ms_{word}"] = _worst(max, (row["latency_ms"][word] for row in timed))
+    return found
+
+
+def _measure(
+    shop: Workshop,
+    base: Artifact,
+    result: Artifact,
+    wanted: Benchmark,
+    device: str,
+    scenario: str,
+    *,
+    again: bool,
+) -> list[Row]:
+    """The rows of one device and scenario: the source, the FP32 baseline, the result."""
+    source = shop.source.artifact
+    models = {"source": source, "fp32": base, result.path.name: result}
+    if base.digest == result.digest:  # an FP32 result is its own baseline
+        del models["fp32"]
+    title = f"benchmark {device} {scenario}"
+    shop.listen(Event("start", title, ", ".join(models)))
+    question = {
+        "models": {name: about(model, "benchmark") for name, model in models.items()},
+        "signature": signature_to_json(source.signature),
+        "device": device,
+        "scenario": scenario,
+        "seconds": wanted.seconds,
+        "seed": shop.seed,
+        "versions": _runtime_versions(*models.values()),
+        "code": own_code("optkit.benchmark.child"),
+        "machine": machine(),
+    }
+    fresh = []
+
+    def measure() -> list[Row]:
+        fresh.append(True)
+        rows = _time(shop, models, device, scenario, wanted.seconds, title)
+        return [{key: row[key] for key in row if key != "raw_ms"} for row in rows]
+
+    rows: list[Row] = shop.store.fact(question, measure, again=again)
+    shop.listen(Event("end", title, "done" if fresh else "measured earlier"))
+    return [{**row, "cached": not fresh} for row in rows]
+
+
+def _time(
+    shop: Workshop,
+    models: Mapping[str, Artifact],
+    device: str,
+    scenario: str,
+    seconds: float,
+    title: str,
+) -> list[Row]:
+    """Time models side by side; the last one's row bears its speedups over the others."""
+    from optkit.benchmark.run import compare, measure
+    from optkit.benchmark.spec import Contender, Plan, write_inputs
+
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = write_inputs(Path(folder) / "inputs.npz", shop.source.example(0))
+        contenders = tuple(
+            Contender(
+                name,
+                model,
+                _runtime(model)[0],
+                # the source's runtime need not know the device that the result is meant for
+                Settings(device="CPU" if name == "source" else device),
+                inputs,
+            )
+            for name, model in models.items()
+        )
+        rows = measure(
+            Plan(contenders, seconds, scenario, shop.seed),
+            lambda done, total: shop.listen(
+                Event("progress", title, "", round(done), round(total))
+            ),
+        )
+    by_name = {row["artifact"]: row for row in rows}
+    result = rows[-1]
+    result["speedup_vs_source"] = compare(result, by_name["source"])
+    if "fp32" in by_name:
+        result["speedup"] = compare(result, by_name["fp32"])
+    return rows
+
+
+def _worst(choose: Any, values: Iterator[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return choose(known) if known else None
+
+
+def _speedup(row: Row, key: str) -> float | None:
+    return row[key]["value"] if row.get(key) else None
+
+
+def _runtime(artifact: Artifact) -> tuple[str, Any]:
+    found = runtime_of(artifact.format)
+    if found is None:
+        raise OptkitError(f"nothing here runs {artifact.format} models")
+    return found
+
+
+def _open(artifact: Artifact) -> Session:
+    session: Session = _runtime(artifact)[1].open_session(artifact, Settings())
+    return session
+
+
+def _runtime_versions(*artifacts: Artifact) -> Mapping[str, str | None]:
+    needs = {name for artifact in artifacts for name in _runtime(artifact)[1].NEEDS}
+    return versions(needs)

@@ -1,0 +1,188 @@
+"""A whole run: from a recipe to an output folder with a manifest."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optkit.core.artifact import Artifact
+from optkit.core.errors import Exit, OptkitError
+from optkit.core.events import Listener, silent
+from optkit.core.store import Store, default_root
+from optkit.engine import gates
+from optkit.engine.data import Data, read_data
+from optkit.engine.manifest import Proven, make_lock, make_manifest, resolve_recipe
+from optkit.engine.output import MANIFEST, check_output, to_json, write_output
+from optkit.engine.proof import benchmark, figures, summarise, validate
+from optkit.engine.quiet import quiet
+from optkit.engine.source import prove, read_model
+from optkit.engine.steps import Reached, Workshop, reach, run_route
+from optkit.plan import Target, baseline, make_plan
+from optkit.recipe.dump import dump
+from optkit.recipe.load import LoadedRecipe
+
+Documents = Callable[[dict[str, Any]], Mapping[str, str]]
+"""Gives further files for the output folder, by name, from the manifest."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a user says beside the recipe.
+
+    Attributes:
+        trusted: the model's and the recipe's own code may run.
+        force: replace an output folder that optkit did not write.
+        remeasure: repeat validation and benchmark even where they are known.
+        cache: keep steps in the store, and take them from there.
+        verbose: let the libraries' own chatter through.
+    """
+
+    trusted: bool = False
+    force: bool = False
+    remeasure: bool = False
+    cache: bool = True
+    verbose: bool = False
+
+
+DEFAULT = Wishes()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gave.
+
+    Attributes:
+        manifest: the content of `optkit.json`.
+        folder: where the output lies.
+        exit_code: OK, or GATED.
+    """
+
+    manifest: dict[str, Any]
+    folder: Path
+    exit_code: Exit
+
+
+def run(
+    loaded: LoadedRecipe,
+    output: Path,
+    wishes: Wishes = DEFAULT,
+    listen: Listener = silent,
+    documents: Documents = lambda _: {},
+) -> Result:
+    """Run a recipe: every step, then validation, benchmark and gates, then the output folder.
+
+    Args:
+        loaded: the recipe and where it came from.
+        output: the folder to write.
+        wishes: what the user says beside the recipe.
+        listen: told of progress.
+        documents: gives further files for the output folder.
+
+    Raises:
+        OptkitError: bad input, or a step failed; then no output is written.
+    """
+    check_output(output, force=wishes.force)
+    with workplace(wishes) as store:
+        shop, data = open_workshop(loaded, store, wishes, listen)
+        plan = make_plan(loaded, shop.source.artifact.format)
+        proofs = [_prove(target, shop, data, loaded, wishes) for target in plan.targets]
+        manifest = make_manifest(loaded, shop.source.artifact, data, proofs)
+        recipe = resolve_recipe(loaded, output, proofs)
+        written = {
+            MANIFEST: to_json(manifest),
+            "recipe.yaml": dump(recipe),
+            "optkit.lock": to_json(make_lock(manifest)),
+            **documents(manifest),
+        }
+        write_output(output, [proof.reached.artifact for proof in proofs], written)
+        store.prune()
+    exit_code = Exit.OK if manifest["status"] == "ok" else Exit.GATED
+    return Result(manifest, output, exit_code)
+
+
+@contextmanager
+def workplace(wishes: Wishes = DEFAULT) -> Iterator[Store]:
+    """The store to work in, with the libraries kept quiet; an error bears what they printed.
+
+    Without a cache it is a folder that is thrown away.
+    """
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="optkit-")))
+        store = stack.enter_context(Store(default_root() if wishes.cache else scratch / "store"))
+        log = scratch / "libraries.log"
+        try:
+            with nullcontext() if wishes.verbose else quiet(log):
+                yield store
+        except OptkitError as error:
+            error.log = log.read_text(errors="replace") if log.exists() else ""
+            raise
+
+
+def open_source(loaded: LoadedRecipe, store: Store, wishes: Wishes = DEFAULT) -> Artifact:
+    """The recipe's model, recognised, its signature as far as file and recipe tell.
+
+    Raises:
+        OptkitError: bad input.
+    """
+    model = loaded.recipe.model
+    return read_model(
+        loaded.resolve(model.path),
+        store,
+        inputs=[spec.tensor() for spec in model.inputs],
+        factory=model.factory,
+        trusted=wishes.trusted,
+        root=loaded.path.parent,
+    )
+
+
+def open_workshop(
+    loaded: LoadedRecipe, store: Store, wishes: Wishes, listen: Listener
+) -> tuple[Workshop, Data]:
+    """The proven source and its data: all that steps need.
+
+    Raises:
+        OptkitError: bad input.
+    """
+    opened = open_source(loaded, store, wishes)
+    make_plan(loaded, opened.format)  # refuse an impossible plan before anything is loaded
+    source = prove(opened, store, loaded.recipe.seed)
+    data = read_data(loaded, source, trusted=wishes.trusted)
+    return Workshop(store, source, data.calibration, loaded.recipe.seed, listen), data
+
+
+def _prove(
+    target: Target, shop: Workshop, data: Data, loaded: LoadedRecipe, wishes: Wishes
+) -> Proven:
+    """Reach a target, then compare, time and judge what was made."""
+    reached = reach(target, shop)
+    result, base = reached.artifact, _baseline(reached, shop)
+    name = result.path.name
+    achieved = summarise(result, shop.store)["precision"]
+    artifact = {
+        "path": name,
+        "format": result.format,
+        "sha256": result.digest,
+        "bytes": result.bytes,
+        "size_ratio": result.bytes / base.bytes,
+        "precision": {"requested": target.precision, "achieved": achieved},
+    }
+    compared = validate(shop, result, data, again=wishes.remeasure)
+    timed = benchmark(shop, base, result, loaded.recipe.benchmark, again=wishes.remeasure)
+    measured = figures(artifact, compared, [row for row in timed if row["artifact"] == name])
+    rows = [gates.outputs_gate(compared["outputs"])]
+    if target.precision != "fp32":
+        rows.append(gates.precision_gate(target.precision, achieved))
+    rows += gates.judge(loaded.recipe.gates, measured, target.precision)
+    judged = [{"artifact": name, **row} for row in rows]
+    return Proven(reached, artifact, compared, timed, judged)
+
+
+def _baseline(reached: Reached, shop: Workshop) -> Artifact:
+    """The same route in FP32: what size and speed are measured against."""
+    route = baseline(reached.route)
+    results = list(reached.results) if route == reached.route else run_route(route, shop)
+    return results[-1].artifact if results else shop.source.artifact

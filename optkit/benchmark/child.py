@@ -14,7 +14,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import IO, Any
 
@@ -104,10 +104,10 @@ def _rounds(plan: Plan, blocks: list[Block], counts: list[int], tell: Tell) -> l
             tell("at", contender=at, doing="measuring")
             time.sleep(REST)
             settled = time.perf_counter_ns() + SETTLE
-            blocks[at](1)
-            while time.perf_counter_ns() < settled:
-                blocks[at](1)
             with _named(plan.contenders[at]):
+                blocks[at](1)
+                while time.perf_counter_ns() < settled:
+                    blocks[at](1)
                 samples[at].append(blocks[at](counts[at]))
     gc.enable()
     return samples
@@ -120,7 +120,7 @@ def _block_size(block: Block, warmup: int) -> int:
 
 
 @contextlib.contextmanager
-def _named(contender: Contender) -> Any:
+def _named(contender: Contender) -> Iterator[None]:
     """Say which model it was that a library refused to run."""
     try:
         yield

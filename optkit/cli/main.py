@@ -41,14 +41,12 @@ def main() -> NoReturn:
 
 def run_command(arguments: list[str]) -> int:
     """Run a command line and return its exit code."""
-    import click
-
     as_json = "--json" in arguments
     try:
         result = make_app()(arguments, prog_name="optkit", standalone_mode=False)
-    except click.ClickException as error:
+    except typer.TyperException as error:
         return _failed(OptkitError(*_usage(error), exit_code=Exit.BAD_INPUT), as_json)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         interrupted = "interrupted; finished steps are kept, the same command goes on from there"
         return _failed(OptkitError(interrupted, exit_code=Exit.INTERRUPTED), as_json)
     except OptkitError as error:

@@ -90,7 +90,7 @@ def parameters(graph: onnx.GraphProto) -> int:
             tensor = scope.constants.get(name)
             if tensor is None:
                 continue
-            if quantizer and place > 0 or (integer and place not in _data_places(node.op_type)):
+            if (quantizer and place > 0) or (integer and place not in _data_places(node.op_type)):
                 scales.add(id(tensor))
                 continue
             size = math.prod(tensor.dims)
@@ -203,25 +203,27 @@ def _flops(node: Any, shapes: Mapping[str, tuple[int, ...]], scope: Scope) -> in
         constant = scope.constants.get(name)
         return shapes[name] if constant is None else tuple(constant.dims)
 
-    kind = node.op_type
-    if kind in {"Conv", "FusedConv", "ConvInteger", "QLinearConv"}:
-        weight = shape(3 if kind == "QLinearConv" else 1)
-        return 2 * math.prod(shapes[node.output[0]]) * math.prod(weight[1:])
-    if kind == "ConvTranspose":
-        return 2 * math.prod(shape(0)) * math.prod(shape(1)[1:])
-    if kind in {"Gemm", "QGemm", "FusedGemm"}:
-        inner = shape(0)[0 if attribute(node, "transA", 0) else 1]
-        return 2 * math.prod(shapes[node.output[0]]) * inner
-    if kind in {"MatMul", "MatMulInteger", "QLinearMatMul", "FusedMatMul"}:
-        return 2 * math.prod(shapes[node.output[0]]) * shape(0)[-1]
-    if kind == "MatMulNBits":
-        return 2 * math.prod(shape(0)) * attribute(node, "N", 0)
-    if kind in {"LSTM", "GRU", "RNN"}:
-        steps, batch = shape(0)[:2]
-        return 2 * steps * batch * (math.prod(shape(1)) + math.prod(shape(2)))
-    if kind == "Attention" and not node.domain:
-        return 4 * math.prod(shape(0)) * shape(1)[-2]
-    return 0
+    def size() -> int:
+        return math.prod(shapes[node.output[0]])
+
+    match node.op_type:
+        case "Conv" | "FusedConv" | "ConvInteger" | "QLinearConv" as kind:
+            work = size() * math.prod(shape(3 if kind == "QLinearConv" else 1)[1:])
+        case "ConvTranspose":
+            work = math.prod(shape(0)) * math.prod(shape(1)[1:])
+        case "Gemm" | "QGemm" | "FusedGemm":
+            work = size() * shape(0)[0 if attribute(node, "transA", 0) else 1]
+        case "MatMul" | "MatMulInteger" | "QLinearMatMul" | "FusedMatMul":
+            work = size() * shape(0)[-1]
+        case "MatMulNBits":
+            work = math.prod(shape(0)) * attribute(node, "N", 0)
+        case "LSTM" | "GRU" | "RNN":
+            work = math.prod(shape(0)[:2]) * (math.prod(shape(1)) + math.prod(shape(2)))
+        case "Attention" if not node.domain:
+            work = 2 * math.prod(shape(0)) * shape(1)[-2]
+        case _:
+            work = 0
+    return 2 * work
 
 
 def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:

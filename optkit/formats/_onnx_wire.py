@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 _VARINT, _LENGTH = 0, 2
-_GRAPH, _OPSET = 7, 8
+_IR_VERSION, _GRAPH, _OPSET = 1, 7, 8
 _FIELDS = {1: _VARINT, 2: _LENGTH, 3: _LENGTH, 4: _LENGTH, 5: _VARINT, 6: _LENGTH, 7: _LENGTH,
            8: _LENGTH, 14: _LENGTH, 20: _LENGTH, 25: _LENGTH, 26: _LENGTH}  # fmt: skip
 _GRAPH_FIELDS = frozenset({1, 2, 5, 10, 11, 12, 13, 14, 15, 16})
@@ -17,26 +17,28 @@ def is_model(path: Path) -> bool:
     size = path.stat().st_size
     seen = set()
     with path.open("rb") as file:
-        while (at := file.tell()) < size:
-            tag = _varint(file)
-            if tag is None or _FIELDS.get(tag >> 3) != tag & 7:
+        while file.tell() < size:
+            number = _field(file, size)
+            if number is None:
                 return False
-            value = _varint(file)
-            if value is None:
-                return False
-            if tag >> 3 == 1 and not 0 < value < 1000:
-                return False
-            if tag & 7 == _LENGTH:
-                start = file.tell()
-                if start + value > size:
-                    return False
-                if tag >> 3 == _GRAPH and not _is_graph(file, start + value):
-                    return False
-                file.seek(start + value)
-            if file.tell() <= at:
-                return False
-            seen.add(tag >> 3)
-    return {1, _GRAPH, _OPSET} <= seen
+            seen.add(number)
+    return {_IR_VERSION, _GRAPH, _OPSET} <= seen
+
+
+def _field(file: IO[bytes], size: int) -> int | None:
+    """Steps over one field of a ModelProto; its number, or None where it is none."""
+    tag, value = _varint(file), _varint(file)
+    if tag is None or value is None or _FIELDS.get(tag >> 3) != tag & 7:
+        return None
+    number = tag >> 3
+    if number == _IR_VERSION and not 0 < value < 1000:
+        return None
+    if tag & 7 == _LENGTH:
+        end = file.tell() + value
+        if end > size or (number == _GRAPH and not _is_graph(file, end)):
+            return None
+        file.seek(end)
+    return number
 
 
 def _is_graph(file: IO[bytes], end: int) -> bool:

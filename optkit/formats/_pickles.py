@@ -9,9 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import IO
 
-LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-"""How torch.save began before it wrote zip files."""
-
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # what torch.save pickled first before it wrote zip files
 _LEGACY_PICKLES = 5  # magic, protocol, system, the object, storage keys
 
 _PLAIN = frozenset({
@@ -50,12 +48,20 @@ def pickled_classes(path: Path) -> tuple[str, ...]:
     A name that the pickle computes instead of writing it out is listed as `<computed>`; a file
     whose pickle cannot be read to its end lists `<unreadable>`. Sorted; empty for a state dict.
     """
+    legacy = is_legacy(path)
     with path.open("rb") as file:
-        if file.read(len(LEGACY_MAGIC)) == LEGACY_MAGIC:
-            file.seek(0)
-            return _beyond_plain(file, _LEGACY_PICKLES)
-        file.seek(0)
-        return archived_classes(file)
+        return _beyond_plain(file, _LEGACY_PICKLES) if legacy else archived_classes(file)
+
+
+def is_legacy(path: Path) -> bool:
+    """Whether `path` begins as torch.save's files did before zip, in any pickle protocol."""
+    with path.open("rb") as file:
+        head = io.BytesIO(file.read(64))
+    try:
+        values = [argument for _, argument, _ in pickletools.genops(head)]
+    except (ValueError, EOFError, IndexError, KeyError, UnicodeError):
+        return False
+    return _LEGACY_MAGIC in values
 
 
 def archived_classes(file: IO[bytes]) -> tuple[str, ...]:

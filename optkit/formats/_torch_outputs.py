@@ -72,7 +72,10 @@ def _spec_leaves(spec: Any, prefix: str) -> Iterator[str]:
 
 def spec_keys(spec: Any) -> list[Any] | None:
     """The keys of a dict-like `TreeSpec` node; None where its items are numbered."""
-    if spec.type is not None and issubclass(spec.type, tuple | list):
+    if isinstance(spec.type, type):
+        if issubclass(spec.type, tuple | list):
+            return None
+    elif spec.type is not None:  # torch writes a function, namedtuple, for those
         return None
     context = spec.context
     if spec.type is not None and dataclasses.is_dataclass(spec.type) and len(context or ()) == 2:

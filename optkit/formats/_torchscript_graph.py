@@ -181,7 +181,7 @@ def _guess(node: Any) -> tuple[int, tuple[int, ...], str] | None:
 
 
 def output_names(graph: Any) -> list[str] | None:
-    """Names of what the graph returns, as `flatten` gives them; None where only a run shows them."""
+    """Names of what the graph returns, as `flatten` has them; None where only a run shows them."""
     (result,) = graph.outputs()
     try:
         return list(_names(result, ""))
@@ -193,8 +193,6 @@ def _names(value: Any, prefix: str) -> Iterator[str]:
     kind, node = value.type().kind(), value.node()
     if kind == "TensorType":
         yield prefix or SINGLE
-    elif kind == "NoneType":
-        return
     elif node.kind() in {"prim::TupleConstruct", "prim::ListConstruct"}:
         for index, item in enumerate(node.inputs()):
             yield from _names(item, child(prefix, index, numbered=True))
@@ -204,12 +202,10 @@ def _names(value: Any, prefix: str) -> Iterator[str]:
             if key.toIValue() is None:
                 raise LookupError(key.debugName())
             yield from _names(item, child(prefix, key.toIValue(), numbered=False))
-    elif kind == "TupleType":
-        for index, item in enumerate(value.type().elements()):
-            if item.kind() != "TensorType":
-                raise LookupError(str(item))
+    elif kind == "TupleType" and all(e.kind() == "TensorType" for e in value.type().elements()):
+        for index in range(len(value.type().elements())):
             yield child(prefix, index, numbered=True)
-    else:
+    elif kind != "NoneType":
         raise LookupError(kind)
 
 

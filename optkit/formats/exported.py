@@ -163,8 +163,10 @@ def _specs(
     program: ExportedProgram, names: list[str], nodes: list[str | None]
 ) -> tuple[TensorSpec, ...]:
     """The tensors among named graph values; None and numbers are left out."""
-    values = {node.name: node.meta.get("val") for node in program.graph.nodes}
-    pairs = [(name, values.get(node or "")) for name, node in zip(names, nodes, strict=True)]
+    values: dict[str, Any] = {node.name: node.meta.get("val") for node in program.graph.nodes}
+    pairs: list[tuple[str, Any]] = [
+        (name, values.get(node or "")) for name, node in zip(names, nodes, strict=True)
+    ]
     return tuple(
         TensorSpec(name, tuple(_dim(program, dim) for dim in value.shape), _dtype(value))
         for name, value in pairs

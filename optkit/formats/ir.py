@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Summary
-from optkit.core.errors import bad_input
+from optkit.core.errors import OptkitError, bad_input, root_cause
 from optkit.core.signature import Dim, Signature, TensorSpec
 from optkit.formats import _ir_graph as graphs
 from optkit.formats._ir_names import canonical_names
@@ -86,12 +86,12 @@ def save(model: openvino.Model, path: Path, *, compress_to_fp16: bool = False) -
     """
     import openvino
 
-    openvino.save_model(model, path, compress_to_fp16=compress_to_fp16)
     try:
+        openvino.save_model(model, path, compress_to_fp16=compress_to_fp16)
         path.write_text(canonical_names(path.read_text(encoding="utf-8")), encoding="utf-8")
         needed = _needed(path)
-    except (ET.ParseError, OSError, ValueError) as error:
-        raise OSError(f"'{path}' was not written whole; is the disk full?") from error
+    except (ET.ParseError, OptkitError, RuntimeError, ValueError) as error:
+        raise OSError(f"cannot write '{path}': {root_cause(error)}; is the disk full?") from error
     weights = path.with_suffix(".bin")
     if needed and (not weights.is_file() or weights.stat().st_size < needed):
         raise OSError(f"'{weights}' was not written whole; is the disk full?")

@@ -16,7 +16,7 @@ from optkit.core.contract import Summary
 from optkit.core.errors import OptkitError, bad_input
 from optkit.core.signature import Signature, TensorSpec
 from optkit.core.trust import load_callable
-from optkit.formats._pickles import LEGACY_MAGIC, pickled_classes
+from optkit.formats._pickles import is_legacy, pickled_classes
 from optkit.formats._reading import unreadable, zip_members
 from optkit.formats._torch_weights import fill, is_safetensors, listed, read_weights
 
@@ -34,9 +34,8 @@ def recognise(path: Path) -> bool:
     """Whether `path` is a torch.save file, of either age, or a safetensors file."""
     if not path.is_file():
         return False
-    with path.open("rb") as file:
-        if file.read(len(LEGACY_MAGIC)) == LEGACY_MAGIC:
-            return True
+    if is_legacy(path):
+        return True
     members = zip_members(path)
     if members:
         return "data.pkl" in members and "constants.pkl" not in members

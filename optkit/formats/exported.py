@@ -14,10 +14,10 @@ from optkit.core.artifact import Artifact
 from optkit.core.contract import Summary
 from optkit.core.errors import bad_input
 from optkit.core.signature import DTYPES, Dim, Signature, TensorSpec
-from optkit.formats import _exported_graph as graphs
-from optkit.formats._exported_trust import hazards, pytree_classes
-from optkit.formats._reading import implied_specs, unreadable, zip_members
-from optkit.formats._torch_outputs import child, spec_keys, spec_names
+from optkit.graphs import exported_graph as graphs
+from optkit.graphs.exported_trust import hazards, pytree_classes
+from optkit.graphs.reading import implied_specs, unreadable, zip_members
+from optkit.graphs.torch_outputs import child, spec_keys, spec_names
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

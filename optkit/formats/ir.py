@@ -12,9 +12,9 @@ from optkit.core.artifact import Artifact
 from optkit.core.contract import Summary
 from optkit.core.errors import OptkitError, bad_input, root_cause
 from optkit.core.signature import Dim, Signature, TensorSpec
-from optkit.formats import _ir_graph as graphs
-from optkit.formats._ir_names import canonical_names
-from optkit.formats._reading import implied_specs, unreadable
+from optkit.graphs import ir_graph as graphs
+from optkit.graphs.ir_names import canonical_names
+from optkit.graphs.reading import implied_specs, unreadable
 
 if TYPE_CHECKING:
     import openvino

@@ -16,9 +16,9 @@ from optkit.core.contract import Summary
 from optkit.core.errors import OptkitError, bad_input
 from optkit.core.signature import Signature, TensorSpec
 from optkit.core.trust import load_callable
-from optkit.formats._pickles import is_legacy, pickled_classes
-from optkit.formats._reading import unreadable, zip_members
-from optkit.formats._torch_weights import fill, is_safetensors, listed, read_weights
+from optkit.graphs.pickles import is_legacy, pickled_classes
+from optkit.graphs.reading import unreadable, zip_members
+from optkit.graphs.torch_weights import fill, is_safetensors, listed, read_weights
 
 if TYPE_CHECKING:
     import torch

@@ -10,9 +10,9 @@ from optkit.core.artifact import Artifact
 from optkit.core.contract import Summary
 from optkit.core.errors import OptkitError, bad_input, root_cause
 from optkit.core.signature import DTYPES, Dim, Signature, TensorSpec
-from optkit.formats import _onnx_graph as graphs
-from optkit.formats._onnx_wire import is_model
-from optkit.formats._reading import implied_specs, unreadable
+from optkit.graphs import onnx_graph as graphs
+from optkit.graphs.onnx_wire import is_model
+from optkit.graphs.reading import implied_specs, unreadable
 
 if TYPE_CHECKING:
     import onnx

@@ -9,8 +9,8 @@ from optkit.core.artifact import Artifact
 from optkit.core.contract import Summary
 from optkit.core.errors import bad_input
 from optkit.core.signature import DTYPES, Signature, TensorSpec
-from optkit.formats import _torchscript_graph as graphs
-from optkit.formats._reading import unreadable, zip_members
+from optkit.graphs import torchscript_graph as graphs
+from optkit.graphs.reading import unreadable, zip_members
 
 if TYPE_CHECKING:
     import torch

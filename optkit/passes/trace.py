@@ -32,7 +32,7 @@ def trace(artifact: Artifact, options: Options, context: Context) -> Outcome:
     import torch
 
     from optkit.formats import module
-    from optkit.formats._torch_outputs import flatten
+    from optkit.graphs.torch_outputs import flatten
 
     network = module.load(artifact)
     names = [spec.name for spec in artifact.signature.inputs]

@@ -103,7 +103,7 @@ def _inferrer(
 ) -> Callable[[Arrays], dict[str, np.ndarray]]:
     import torch
 
-    from optkit.formats._torch_outputs import flatten
+    from optkit.graphs.torch_outputs import flatten
 
     specs = artifact.signature.inputs
     # numpy has no bfloat16: such an input arrives as float32.

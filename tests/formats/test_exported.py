@@ -12,7 +12,7 @@ from torch import nn
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.signature import Dim, TensorSpec
 from optkit.formats import exported
-from optkit.formats._exported_trust import hazards
+from optkit.graphs.exported_trust import hazards
 
 
 def artifact(kind, tmp_path, **options):

@@ -10,7 +10,7 @@ from torch import nn
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.signature import Signature
 from optkit.formats import module
-from optkit.formats._pickles import pickled_classes
+from optkit.graphs.pickles import pickled_classes
 
 FACTORY = "models:ConvNet"
 

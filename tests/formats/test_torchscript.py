@@ -8,7 +8,7 @@ from torch import nn
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.signature import TensorSpec
 from optkit.formats import torchscript
-from optkit.formats._torch_outputs import flatten
+from optkit.graphs.torch_outputs import flatten
 
 
 def traced(kind, tmp_path):

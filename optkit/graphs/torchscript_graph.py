@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from optkit.formats._torch_outputs import SINGLE, child
+from optkit.graphs.torch_outputs import SINGLE, child
 
 _CONVOLUTIONS = frozenset({
     "aten::_convolution", "aten::convolution", "aten::conv1d", "aten::conv2d", "aten::conv3d",

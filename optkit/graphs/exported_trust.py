@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from optkit.formats._pickles import archived_classes
+from optkit.graphs.pickles import archived_classes
 
 _OPERATOR = re.compile(
     r"torch\.ops\.(?!_)\w+\.\w+(\.(?!_)\w+)?"

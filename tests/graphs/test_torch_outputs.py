@@ -6,7 +6,7 @@ import torch
 from torch.utils import _pytree
 
 from optkit.core.errors import OptkitError
-from optkit.formats._torch_outputs import flatten, spec_names
+from optkit.graphs.torch_outputs import flatten, spec_names
 
 T = torch.ones(1)
 Pair = namedtuple("Pair", "values indices")

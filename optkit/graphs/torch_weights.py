@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optkit.core.errors import bad_input
-from optkit.formats._pickles import pickled_classes
-from optkit.formats._reading import unreadable
+from optkit.graphs.pickles import pickled_classes
+from optkit.graphs.reading import unreadable
 
 if TYPE_CHECKING:
     import torch

@@ -1,0 +1,1 @@
+"""What is in the files and graphs of each library; beneath the formats."""

@@ -31,13 +31,13 @@ def passes(
         described = describe(found[0])
         say.say(console, f"{name}: {_formats(described)}\n")
         say.say(console, inspect.getdoc(found[0].run) or "")
-        rows = [
+        settings = [
             (option["name"], option["type"], str(option["default"]), option["description"])
             for option in described["options"]
         ]
-        if rows:
+        if settings:
             say.say(console, "")
-            say.print_table(console, ("option", "type", "default", ""), rows)
+            say.print_table(console, ("option", "type", "default", ""), settings)
 
 
 def describe(item: Any) -> dict[str, Any]:

@@ -72,7 +72,11 @@ def _passes() -> list[str]:
         told = describe(item)
         takes = ", ".join(told["takes"])
         becomes = f"{takes} → {told['gives']}" if told["gives"] else takes
-        parts += [f"### {item.name}", f"Formats: {becomes}", _indent(inspect.getdoc(item.run) or "")]
+        parts += [
+            f"### {item.name}",
+            f"Formats: {becomes}",
+            _indent(inspect.getdoc(item.run) or ""),
+        ]
         if told["options"]:
             rows = ["| option | type | default | |", "| --- | --- | --- | --- |"]
             rows += [

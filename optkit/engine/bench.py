@@ -49,7 +49,7 @@ def bench_models(
     """
     names = _names(paths)
     with workplace(wishes) as store, tempfile.TemporaryDirectory() as folder:
-        contenders = []
+        contenders: list[Contender] = []
         for name, path in zip(names, paths, strict=True):
             artifact = read_model(
                 path, store, inputs=inputs, factory=factory, trusted=wishes.trusted

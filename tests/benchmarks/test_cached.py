@@ -1,0 +1,39 @@
+"""Claim: a fully cached run takes at most 1/20 of the first, and imports neither torch nor nncf."""
+
+import time
+
+import pytest
+
+from .conftest import EXAMPLE, python
+
+pytestmark = pytest.mark.bench
+
+RUN = """
+import json, sys, time
+began = time.perf_counter()
+from optkit.cli.main import run_command
+code = run_command(["run", sys.argv[1], "-o", sys.argv[2], "-q"])
+print(json.dumps([code, time.perf_counter() - began, [n for n in ("torch", "nncf") if n in sys.modules]]))
+"""
+
+
+def test_a_cached_run(table, tmp_path) -> None:
+    store = {"OPTKIT_CACHE_DIR": str(tmp_path / "store")}
+    arguments = str(EXAMPLE / "recipe.yaml"), str(tmp_path / "out")
+    began = time.perf_counter()
+    code, _, _ = python(RUN, *arguments, env=store)
+    first = time.perf_counter() - began
+    assert code == 0
+    again = []
+    for _ in range(5):
+        began = time.perf_counter()
+        code, _, loaded = python(RUN, *arguments, env=store)
+        again.append(time.perf_counter() - began)
+        assert code == 0
+        assert loaded == []
+    table(
+        "optkit run examples/01_digits, whole process (wall)",
+        [("first (s)", first), ("cached, least of 5 (s)", min(again)),
+         ("ratio (at most 0.05)", min(again) / first)],
+    )  # fmt: skip
+    assert min(again) <= first / 20

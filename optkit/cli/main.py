@@ -58,12 +58,18 @@ def run_command(arguments: list[str]) -> int:
     return result if isinstance(result, int) else Exit.OK
 
 
-def _root(
-    version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True),
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"optkit {__version__}")
         raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Show the version.", is_eager=True, callback=_show_version
+    ),
+) -> None:
+    pass
 
 
 def _usage(error: Exception) -> tuple[str, str]:

@@ -3,8 +3,7 @@
 import statistics
 
 import pytest
-
-from .conftest import python
+from measuring import python
 
 pytestmark = pytest.mark.bench
 

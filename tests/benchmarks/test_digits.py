@@ -3,10 +3,9 @@
 import json
 
 import pytest
+from measuring import EXAMPLE
 
 from optkit.cli.main import run_command
-
-from .conftest import EXAMPLE
 
 pytestmark = pytest.mark.bench
 

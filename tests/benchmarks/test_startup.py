@@ -3,8 +3,7 @@
 import sys
 
 import pytest
-
-from .conftest import EXAMPLE, child_cpu
+from measuring import EXAMPLE, child_cpu
 
 pytestmark = pytest.mark.bench
 

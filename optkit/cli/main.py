@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -36,6 +37,9 @@ def make_app() -> typer.Typer:
 
 def main() -> NoReturn:
     """Run a command; its end becomes the exit code, never a traceback."""
+    # torch's threads spin while they wait for each other; on a busy machine, such as a CI runner,
+    # that can make a small network a hundred times slower. Timing is done in another process.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(int(run_command(sys.argv[1:])))
 
 

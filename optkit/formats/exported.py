@@ -190,11 +190,7 @@ def _dim(program: ExportedProgram, dim: Any) -> int | Dim:
 
 def _whole(bound: Any) -> int | None:
     """A bound as a number; None for infinity, which torch writes in several ways."""
-    try:
-        number = int(bound)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if number < 2**62 else None
+    return int(bound) if bound.is_Integer and bound < 2**62 else None
 
 
 def _weights(program: ExportedProgram) -> frozenset[str]:

@@ -28,34 +28,34 @@ class Options(BaseModel):
 def export_program(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Capture a network's graph as a torch.export program.
 
-    Given a network that is Python code, or TorchScript, the result is a graph of ATen operations
-    whose dynamic dimensions are symbols. TorchScript with loops is refused by torch's converter.
+    Given:
+        a network that is Python code, or TorchScript
+    Result:
+        a graph of ATen operations; dynamic dimensions are symbols, weights keep their names.
+        TorchScript with loops is refused by torch's converter
     """
-    import torch
-
-    arrays = context.example(0)
-    example = {spec.name: torch.from_numpy(arrays[spec.name]) for spec in artifact.signature.inputs}
-    program = (
-        _from_torchscript(artifact, tuple(example.values()))
-        if artifact.format == "torchscript"
-        else _from_module(artifact, example, strict=options.strict)
-    )
-    path = context.output / "model.pt2"
-    torch.export.save(program, path)
-    return Outcome(path)
-
-
-def _from_module(
-    artifact: Artifact, example: dict[str, torch.Tensor], *, strict: bool
-) -> torch.export.ExportedProgram:
     import torch
 
     from optkit.formats import module
 
-    shapes = {spec.name: _dynamic(spec) for spec in artifact.signature.inputs}
-    return torch.export.export(
-        module.load(artifact), (), kwargs=example, dynamic_shapes=shapes, strict=strict
+    arrays = context.example(0)
+    specs = artifact.signature.inputs
+    example = {spec.name: torch.from_numpy(arrays[spec.name]) for spec in specs}
+    network, args, kwargs = (
+        (_from_torchscript(artifact, tuple(example.values())), tuple(example.values()), {})
+        if artifact.format == "torchscript"
+        else (module.load(artifact), (), example)
     )
+    program = torch.export.export(
+        network,
+        args,
+        kwargs,
+        dynamic_shapes={spec.name: _dynamic(spec) for spec in specs},
+        strict=options.strict,
+    )
+    path = context.output / "model.pt2"
+    torch.export.save(program, path)
+    return Outcome(path)
 
 
 def _dynamic(spec: TensorSpec) -> dict[int, Any] | None:
@@ -69,12 +69,31 @@ def _dynamic(spec: TensorSpec) -> dict[int, Any] | None:
     return symbols or None
 
 
-def _from_torchscript(
-    artifact: Artifact, example: tuple[torch.Tensor, ...]
-) -> torch.export.ExportedProgram:
-    # torch has no public way from TorchScript to a program; this converter is what it uses itself.
+def _from_torchscript(artifact: Artifact, example: tuple[torch.Tensor, ...]) -> torch.nn.Module:
+    """The graph as a module that can be exported, with the signature's names and dimensions.
+
+    torch has no public way from TorchScript to a program. This converter, which torch uses itself,
+    names inputs its own way, loses the structure of outputs and leaves every dimension open.
+    """
+    # torch looks at the parameters of forward() for the names of inputs.
+    from inspect import Parameter, Signature
+
     from torch._export.converter import TS2EPConverter
 
     from optkit.formats import torchscript
+    from optkit.graphs.torch_outputs import flatten, gather
 
-    return TS2EPConverter(torchscript.load(artifact), example).convert()
+    program = TS2EPConverter(torchscript.load(artifact), example).convert()
+    network: torch.nn.Module = program.module(check_guards=False)
+    run = network.forward
+    names = [spec.name for spec in artifact.signature.outputs]
+
+    def forward(*tensors: torch.Tensor) -> Any:
+        return gather(names, [tensor for _, tensor in flatten(run(*tensors))])
+
+    parameters = [
+        Parameter(spec.name, Parameter.POSITIONAL_OR_KEYWORD) for spec in artifact.signature.inputs
+    ]
+    forward.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    network.forward = forward
+    return network

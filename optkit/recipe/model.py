@@ -16,7 +16,6 @@ from pydantic import (
     Field,
     StrictBool,
     field_validator,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -267,12 +266,3 @@ class Recipe(_Section):
     )
     seed: Annotated[Whole, Field(ge=0)] = Field(0, description="for anything random")
 
-    @model_validator(mode="after")
-    def _has_a_goal(self) -> Recipe:
-        if not self.to and not self.passes:
-            raise PydanticCustomError(
-                "no_goal",
-                "neither 'to' nor 'passes': nothing to do",
-                {"hint": "name the format to make, such as to: onnx"},
-            )
-        return self

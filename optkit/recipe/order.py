@@ -10,7 +10,13 @@ from optkit.recipe.places import Positions, Problem, problem
 
 
 def order_problems(recipe: Recipe, positions: Positions) -> Iterator[Problem]:
-    """Passes that stand too early, that no format can reach, or that miss the precision."""
+    """No goal; passes that stand too early, that no format reaches, or that miss the precision."""
+    if not recipe.to and not recipe.passes:
+        yield problem(
+            positions.key(()),
+            "neither 'to' nor 'passes': nothing to do",
+            "name the format to make, such as to: onnx",
+        )
     if recipe.passes is None:
         return
     names = [spec.name for spec in recipe.passes]

@@ -344,9 +344,9 @@ def test_flags_make_a_recipe_too() -> None:
     assert loaded.resolve("m.onnx") == Path("m.onnx")
     assert loaded.error(("to",), "no route").message == "the command line: no route"
     with pytest.raises(OptkitError) as caught:
-        from_flags(content)
+        from_flags({**content, "to": ["irr"]})
     assert caught.value.exit_code == 2
-    assert caught.value.message == "the command line: neither 'to' nor 'passes': nothing to do"
+    assert caught.value.message == "the command line: unknown format 'irr'"
 
 
 def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,12 @@ def recipe_from_flags(
     factory: str | None = None,
     benchmark: bool = True,
     seed: int = 0,
+    calibrates: bool = True,
 ) -> LoadedRecipe:
     """The recipe that flags stand for, its paths relative to the current folder.
+
+    Data serves calibration, a part of it held back for validation; unless the command does not
+    calibrate: then all of it is validated on.
 
     Raises:
         OptkitError: bad input: a flag that no recipe could hold.
@@ -50,7 +54,7 @@ def recipe_from_flags(
             "factory": factory,
             "inputs": [_given(spec) for spec in specs],
         },
-        "data": {"calibration": dataset} if data else {},
+        "data": {"calibration" if calibrates else "validation": dataset} if data else {},
         "to": goals,
         "precision": precision,
         "benchmark": benchmark,

@@ -41,6 +41,7 @@ def validate(
         metric=metric,
         gates=gate,
         factory=factory,
+        calibrates=False,
     )
     wishes = Wishes(trusted=trust_code, remeasure=remeasure, cache=not no_cache, verbose=verbose)
     console = say.open_console(json=json, quiet=quiet)

@@ -1,0 +1,88 @@
+"""The consoles shown in the documents: found, run, compared, and written anew.
+
+A ```console block holds commands behind `$ ` and what they print. `python tests/documents.py`
+runs them all and writes what they print into the documents.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md"))]
+
+_BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
+# What a slow machine adds, and what differs from run to run.
+_OCCASIONAL = re.compile(r"^[\w ]+: \d+( of \d+)?$")
+_NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?")
+
+
+def consoles(text: str) -> list[str]:
+    """The bodies of a document's console blocks."""
+    return _BLOCK.findall(text)
+
+
+def play(document: Path) -> list[str]:
+    """Run a document's commands, in order, in a copy of the examples; the blocks as they came out.
+
+    A document's commands share one folder and one store, empty at the start. A README of an
+    example is run in the example's folder.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "optkit"
+        shutil.copytree(ROOT / "examples", copy / "examples")
+        place = copy / document.parent.relative_to(ROOT)
+        env = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "OPTKIT_CACHE_DIR": str(Path(scratch) / "store"),
+            "COLUMNS": "100",
+            "NO_COLOR": "1",
+        }
+        return [
+            "".join(_played(line[2:], place, env) for line in body.splitlines() if line[:2] == "$ ")
+            for body in consoles(document.read_text(encoding="utf-8"))
+        ]
+
+
+def _played(command: str, place: Path, env: dict[str, str]) -> str:
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=place,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    kept = [line for line in lines if not _OCCASIONAL.match(line)]
+    return f"$ {command}\n" + re.sub(r"\n{3,}", "\n\n", "\n".join([*kept, ""]))
+
+
+def shape(text: str) -> list[str]:
+    """The text without what differs from run to run: numbers, widths, rules, empty lines."""
+    lines = []
+    for line in text.splitlines():
+        kept = line if line.startswith(("$ ", "exit ")) else _NUMBER.sub("#", line)
+        kept = " ".join(kept.replace("─", " ").split())
+        if kept and not _OCCASIONAL.match(line):
+            lines.append(kept)
+    return lines
+
+
+def _rewrite(document: Path) -> None:
+    played = iter(play(document))
+    text = document.read_text(encoding="utf-8")
+    document.write_text(_BLOCK.sub(lambda _: next(played), text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for path in DOCUMENTS:
+        _rewrite(path)

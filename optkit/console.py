@@ -177,6 +177,21 @@ def print_run(console: Console, manifest: Mapping[str, Any], folder: str) -> Non
     rich.print(f"{verdict[manifest['status']]}  {folder}/: {names}")
 
 
+def print_missed(gates: Sequence[Mapping[str, Any]]) -> None:
+    """A line on standard error for each gate that was missed: what even quiet users need."""
+    for gate in gates:
+        if not gate["held"]:
+            about = f"{gate['artifact']}: gate {gate['name']} missed"
+            sys.stderr.write(f"{about}: {_measured(gate)}, bound {gate['bound']}\n")
+
+
+def _measured(gate: Mapping[str, Any]) -> str:
+    value = gate["value"]
+    if value is None:
+        return "not measured"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def print_check(console: Console, document: Mapping[str, Any]) -> None:
     """One model held against another."""
     for proof in document["validation"]:
@@ -202,7 +217,7 @@ def print_benchmark(console: Console, timed: Sequence[Mapping[str, Any]]) -> Non
 
 def _ratio(ratio: Mapping[str, Any]) -> str:
     low, high = ratio["ci95"]
-    return f"{ratio['value']:.2f}x (95 % sure: {low:.2f} to {high:.2f})"
+    return f"{ratio['value']:.2f}x (95 % interval {low:.2f} to {high:.2f})"
 
 
 def _step_row(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -243,7 +258,7 @@ def _proof_rows(proof: Mapping[str, Any]) -> list[tuple[str, str]]:
         told = [f"{metric[key]:.4f}" if metric[key] is not None else "none"
                 for key in ("value", "reference", "drop")]  # fmt: skip
         rows.append((metric["name"], f"{told[0]}, source {told[1]}, drop {told[2]}"))
-    rows += [(f"output {row['name']}", _fidelity(row)) for row in proof["outputs"]]
+    rows += [(f"fidelity, {row['name']}", _fidelity(row)) for row in proof["outputs"]]
     return [*rows, ("compared on", f"{proof['samples']} {proof['data']} samples")]
 
 
@@ -271,11 +286,7 @@ def _print_gates(rich: Rich, gates: Sequence[Mapping[str, Any]]) -> None:
     rows = []
     for gate in gates:
         mark = "[green]held[/]" if gate["held"] else "[bold red]missed[/]"
-        value = gate["value"]
-        text = f"{value:.4g}" if isinstance(value, float) else str(value)
-        if value is None:
-            text = "not measured"
-        rows.append((gate["name"], text, gate["bound"], mark))
+        rows.append((gate["name"], _measured(gate), gate["bound"], mark))
     _table(rich, ("gate", "measured", "bound", ""), rows)
 
 

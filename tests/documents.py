@@ -19,7 +19,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md")
 
 _BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 # What a slow machine adds, and what differs from run to run.
-_OCCASIONAL = re.compile(r"^[\w ]+: \d+( of \d+)?$")
+_OCCASIONAL = re.compile(r"^[\w -]+: \d+ of \d+$")
 _NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?")
 
 

@@ -49,4 +49,6 @@ def run_loaded(loaded: LoadedRecipe, folder: Path, wishes: Wishes, console: Cons
         say.print_json(console, result.manifest)
     elif not console.quiet:
         say.print_run(console, result.manifest, str(folder))
+    if console.json or console.quiet:
+        say.print_missed(result.manifest["gates"])
     return result.exit_code

@@ -2,68 +2,117 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
+import importlib.util
+import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from uuid import uuid4
+
+_OWN_ROOT = Path(__file__).parents[2]
+_INSTALLED = {"site-packages", "dist-packages"}
+
+# Matches every import statement, wherever it stands, and now and then a sentence that looks like
+# one: too much only means that a digest covers more. Parsing would take most of a cached run.
+_IMPORT = re.compile(
+    r"\b(?:from\s*(\.+|\.*\w[.\w]*)\s*)?\bimport\b\s*(\([^)]*\)|(?:\\\n|[^\n;])+)", re.ASCII
+)
+_COMMENT = re.compile(r"#[^\n]*")
 
 
-def own_code(module: str) -> str:
-    """`code_digest` of one of optkit's modules, such as `optkit.passes.trace`."""
-    return code_digest(module, Path(__file__).parents[2], "optkit.")
+def own_code(*modules: str) -> str:
+    """`code_digest` over several modules, such as `optkit.passes.trace`, wherever they lie."""
+    total = hashlib.sha256()
+    for module in modules:
+        total.update(code_digest(module).encode())
+    return total.hexdigest()
 
 
 @cache
-def code_digest(module: str, root: Path, package: str = "") -> str:
-    """SHA-256 over a module's source and all that it imports, directly or not, under `root`.
+def code_digest(module: str, root: Path | None = None) -> str:
+    """SHA-256 over a module's source and all of its project that it imports, directly or not.
+
+    Its project is what lies in its folder, or in its top-level package where that is installed.
+    What it imports of optkit counts too. Of a module without a source file nothing can be said:
+    it has another digest in each process.
 
     Args:
-        module: dotted name; a name that is not under `root` counts as nothing.
-        root: the folder that holds the top-level package.
-        package: follow imports only into this package; '' follows all that lie under `root`.
+        module: dotted name.
+        root: the folder that it is looked for in first; else it is found as Python does.
     """
-    seen: dict[str, bytes] = {}
+    if root is None or _file(module, root) is None:
+        root = _root(module)
+    if root is None:
+        return uuid4().hex
+    top = f"{module.partition('.')[0]}."
+    within = top if root.name in _INSTALLED or root == _OWN_ROOT else ""
+    seen: dict[str, str] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        path = _file(name, root)
-        if name in seen or path is None or not (name + ".").startswith(package):
-            continue
-        seen[name] = path.read_bytes()
-        waiting += _imports(path, name)
+        path = _file(name, root) if f"{name}.".startswith(within) else None
+        if path is None and name.startswith("optkit."):
+            path = _file(name, _OWN_ROOT)
+        if path is not None and name not in seen:
+            seen[name], imported = _scan(path, name)
+            waiting += imported
+            if not name.startswith("optkit."):  # importing a.b runs a/__init__.py
+                waiting.append(name.rpartition(".")[0])
     total = hashlib.sha256()
     for name in sorted(seen):
-        total.update(name.encode() + b"\0" + hashlib.sha256(seen[name]).digest())
+        total.update(f"{name} {seen[name]}\n".encode())
     return total.hexdigest()
+
+
+def _root(module: str) -> Path | None:
+    """The folder that holds a module's top-level package or file."""
+    if _file(module, _OWN_ROOT) is not None and module.startswith("optkit."):
+        return _OWN_ROOT
+    loaded = sys.modules.get(module)
+    origin = getattr(loaded, "__file__", None)
+    if loaded is None:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            return None
+        origin = spec.origin if spec else None
+    path = Path(origin or "")
+    if path.suffix != ".py":
+        return None
+    parts = module.split(".")
+    return path.parents[len(parts) if path.name == "__init__.py" else len(parts) - 1]
 
 
 def _file(name: str, root: Path) -> Path | None:
     place = root / name.replace(".", "/")
-    for path in (place.with_suffix(".py"), place / "__init__.py"):
+    for path in (place.with_name(place.name + ".py"), place / "__init__.py"):
         if path.is_file():
             return path
     return None
 
 
 @cache
-def _imports(path: Path, module: str) -> tuple[str, ...]:
-    """Every name that a file imports, anywhere in it; `from a import b` counts as a and a.b."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except SyntaxError:  # whoever imports it will say so
-        return ()
+def _scan(path: Path, module: str) -> tuple[str, tuple[str, ...]]:
+    """The digest of a file, and every name that it imports, anywhere in it."""
+    content = path.read_bytes()
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    return tuple(name for node in ast.walk(tree) for name in _names(node, package))
+    names = dict.fromkeys(_imports(content.decode(errors="replace"), package))
+    return hashlib.sha256(content).hexdigest(), tuple(names)
 
 
-def _names(node: ast.AST, package: str) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        parts = package.split(".")[: len(package.split(".")) - node.level + 1]
-        base = ".".join([*parts, node.module] if node.module else parts) if node.level else (
-            node.module or ""
-        )  # fmt: skip
+def _imports(source: str, package: str) -> Iterator[str]:
+    """Every name imported in a module of `package`; `from a import b` counts as a and a.b."""
+    for match in _IMPORT.finditer(_COMMENT.sub("", source)):
+        base, listed = match[1], match[2].replace("\\\n", " ").strip("()")
+        names = [words[0] for item in listed.split(",") if (words := item.split())]
+        if base is None:
+            yield from names
+            continue
+        if base.startswith("."):
+            below = base.lstrip(".")
+            parts = package.split(".")[: len(package.split(".")) + 1 - (len(base) - len(below))]
+            base = ".".join([*parts, below] if below else parts)
         yield base
-        yield from (f"{base}.{alias.name}" for alias in node.names)
+        yield from (f"{base}.{name}" for name in names)

@@ -1,9 +1,10 @@
 """The store: finished steps and measured facts, found again by what went into them.
 
-A step lives in `steps/<key>/`: its files and, written last, `record.json`. It is built under
-`staging/` and moved into place by one rename, so that it is there whole or not at all; of two
-processes that build the same step, the second one's rename fails and it takes the first one's.
-Whoever uses a step holds a shared lock on its record until the run ends; pruning passes it by.
+A step lives in `steps/<key>/`: its files and, written last, `record.json`. It is built in a staging
+folder and moved into place by one rename, so that it is there whole or not at all. Whoever uses a
+step holds a shared lock on its record until the run ends; pruning passes it by. Steps are moved in
+and out under one lock for the whole store, so that of two processes that build the same step, the
+second finds and takes the first one's.
 """
 
 from __future__ import annotations
@@ -11,119 +12,175 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from optkit.core.hashing import digest
+from optkit.core.errors import bad_input
+from optkit.core.hashing import digest, file_digest
+from optkit.core.staging import staging_folder
 
-LAYOUT = "v1"
-DEFAULT_LIMIT = 20 * 2**30
+LAYOUT = "v2"
+DEFAULT_LIMIT = 20 * 10**9
+
+_RECORD = "record.json"
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A finished step: its folder and what was recorded of it."""
+    """A finished step.
+
+    Attributes:
+        folder: where its files lie.
+        record: what was recorded of it.
+        digests: SHA-256 of each file, by its path inside the folder.
+    """
 
     folder: Path
-    record: dict[str, Any]
+    record: Mapping[str, Any]
+    digests: Mapping[str, str]
+
+
+def default_root() -> Path:
+    """`OPTKIT_CACHE_DIR`, or the user's cache folder."""
+    if folder := os.environ.get("OPTKIT_CACHE_DIR"):
+        return Path(folder).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "optkit"
+
+
+def default_limit() -> int:
+    """`OPTKIT_CACHE_SIZE` in bytes, or 20 GB.
+
+    Raises:
+        OptkitError: it is no size (bad input).
+    """
+    text = os.environ.get("OPTKIT_CACHE_SIZE")
+    return parse_size(text) if text else DEFAULT_LIMIT
+
+
+def parse_size(text: str) -> int:
+    """`500M` or `5G` as bytes (decimal units).
+
+    Raises:
+        OptkitError: it is no size (bad input).
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", text.strip().lower())
+    if match is None:
+        raise bad_input(f"'{text}' is no size", "write it as 500M or 5G")
+    return int(float(match[1]) * _UNITS[match[2]])
 
 
 @dataclass(frozen=True)
 class Store:
-    """A store's place and bound, and the locks that this process holds in it.
+    """A store's place and bound, and what this process uses of it.
 
     Attributes:
         root: the folder.
-        limit: bytes at which the least recently used entries go.
+        limit: bytes at which the least recently used entries go, when a run ends.
+        lasting: whether anything is to outlive the run.
     """
 
     root: Path
-    limit: int = DEFAULT_LIMIT
-    _held: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
+    limit: int = field(default_factory=default_limit)
+    lasting: bool = True
+    _locks: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
+    _used: dict[str, Entry] = field(default_factory=dict, repr=False, compare=False)
+    _added: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def __enter__(self) -> Store:
-        return self
+        """Make sure of the folder.
+
+        Raises:
+            OptkitError: nothing can be written there (bad input).
+        """
+        try:
+            with self.staging(), self._alone():
+                return self
+        except OSError as error:
+            raise bad_input(
+                f"cannot write to the store {self.root}: {error.strerror}",
+                "set OPTKIT_CACHE_DIR to a folder that you may write to, or add --no-cache",
+            ) from None
 
     def __exit__(self, *_: object) -> None:
-        self._held.close()
+        self._locks.close()
+        self._used.clear()
+        if self._added and self.lasting:
+            with suppress(OSError):  # what could not be dropped now goes another time
+                self.prune()
+
+    def staging(self) -> AbstractContextManager[Path]:
+        """An empty folder inside the store; gone when the block ends."""
+        return staging_folder(self.root / LAYOUT / "staging")
 
     def find(self, key: str) -> Entry | None:
-        """The finished step under `key`, locked against pruning; None where there is none."""
+        """The finished step under `key`, locked against pruning.
+
+        None where there is none, or where its files are not what was once kept.
+        """
+        if key in self._used:
+            return self._used[key]
         folder = self._step(key)
         try:
-            file = (folder / "record.json").open(encoding="utf-8")
+            record = (folder / _RECORD).open(encoding="utf-8")
         except OSError:
             return None
-        fcntl.flock(file, fcntl.LOCK_SH)
-        try:
-            record = json.load(file)
-            whole = all((folder / f).stat().st_size == size for f, size in record["sizes"].items())
-        except (OSError, ValueError, KeyError):
-            whole = False
-        if not whole:
-            file.close()
-            return None
-        os.utime(folder / "record.json")
-        self._held.enter_context(file)
-        return Entry(folder, record)
-
-    @contextmanager
-    def staging(self) -> Iterator[Path]:
-        """An empty folder inside the store; gone when the block ends, or at the next sweep."""
-        parent = self.root / LAYOUT / "staging"
-        parent.mkdir(parents=True, exist_ok=True)
-        self._sweep(parent)
-        folder = Path(tempfile.mkdtemp(dir=parent))
-        with folder.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            try:
-                yield folder
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-                Path(lock.name).unlink(missing_ok=True)
-
-    def keep(self, key: str, folder: Path, record: dict[str, Any]) -> Entry:
-        """Move a staged folder in as the step `key`; another process's equal step wins."""
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
-        record = record | {"sizes": sizes}
-        (folder / "record.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
-        target = self._step(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            folder.replace(target)
-        except OSError:
-            if not target.is_dir():
-                raise
-            if self.find(key) is None:  # a broken entry stands in the way
-                self._discard(target)
-                folder.replace(target)
-        entry = self.find(key)
+        fcntl.flock(record, fcntl.LOCK_SH)
+        entry = _read(folder, record)
         if entry is None:
-            raise OSError(f"{target} vanished from the store")
-        return entry
+            record.close()
+            return None
+        with suppress(OSError):  # another user's entry is as good
+            os.utime(folder / _RECORD)
+        return self._use(key, entry, record)
+
+    def keep(self, key: str, folder: Path, record: Mapping[str, Any]) -> Entry:
+        """Move a staged folder in as the step `key`; a step that is there already wins."""
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+        document = {"record": record, "digests": digests}
+        (folder / _RECORD).write_text(json.dumps(document, indent=1), encoding="utf-8")
+        target = self._step(key)
+        with self._alone():
+            if known := self.find(key):
+                return known
+            lock = (folder / _RECORD).open(encoding="utf-8")
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists():  # damaged
+                with self.staging() as waste:
+                    target.replace(waste / "waste")
+            folder.replace(target)
+        self._added.add(key)
+        # as a later run will read it
+        return self._use(key, Entry(target, json.loads(json.dumps(record)), digests), lock)
 
     def recall(self, key: str) -> Any:
-        """The fact under `key`, or None."""
+        """The fact under `key`; None where there is none, or where it is damaged."""
+        path = self._fact(key)
         try:
-            text = self._fact(key).read_text(encoding="utf-8")
-            os.utime(self._fact(key))
-            return json.loads(text)
-        except (OSError, ValueError):
+            fact = json.loads(path.read_text(encoding="utf-8"))
+            if fact["sha256"] != digest(fact["value"]):
+                return None
+        except (OSError, ValueError, TypeError, KeyError):
             return None
+        with suppress(OSError):
+            os.utime(path)
+        return fact["value"]
 
     def remember(self, key: str, value: Any) -> None:
         """Keep a JSON value under `key`."""
         path = self._fact(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         with self.staging() as folder:
-            (folder / "fact.json").write_text(json.dumps(value), encoding="utf-8")
+            text = json.dumps({"value": value, "sha256": digest(value)})
+            (folder / "fact.json").write_text(text, encoding="utf-8")
             (folder / "fact.json").replace(path)
+        self._added.add(key)
 
     def fact(self, inputs: Any, compute: Callable[[], Any], *, again: bool = False) -> Any:
         """What `compute` gave for equal `inputs`, now or earlier; JSON values both."""
@@ -139,8 +196,10 @@ class Store:
         rows = []
         for folder in (self.root / LAYOUT / "steps").glob("*/*"):
             with suppress(OSError):
+                record = folder / _RECORD
+                used = (record if record.exists() else folder).stat().st_mtime
                 size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-                rows.append((folder, size, (folder / "record.json").stat().st_mtime))
+                rows.append((folder, size, used))
         for path in (self.root / LAYOUT / "facts").glob("*/*.json"):
             with suppress(OSError):
                 rows.append((path, path.stat().st_size, path.stat().st_mtime))
@@ -149,24 +208,23 @@ class Store:
     def prune(self, limit: int | None = None) -> int:
         """Drop what was used longest ago until the rest fits `limit`; the bytes set free.
 
-        What another process is using stays.
+        What a run is using stays.
         """
         rows = self.entries()
         excess = sum(size for _, size, _ in rows) - (self.limit if limit is None else limit)
+        if excess <= 0:
+            return 0
         freed = 0
-        for path, size, _ in rows:
-            if freed >= excess:
-                break
-            if path.is_file():
-                path.unlink(missing_ok=True)
-                freed += size
-            elif _unused(path / "record.json"):
-                self._discard(path)
-                freed += size
+        with self.staging() as waste, self._alone():
+            for path, size, _ in rows:
+                if freed >= excess:
+                    break
+                if _discard(path, waste):
+                    freed += size
         return freed
 
     def clear(self) -> int:
-        """Drop all that no process is using; the bytes set free."""
+        """Drop all that no run is using; the bytes set free."""
         return self.prune(0)
 
     def _step(self, key: str) -> Path:
@@ -175,33 +233,41 @@ class Store:
     def _fact(self, key: str) -> Path:
         return self.root / LAYOUT / "facts" / key[:2] / f"{key}.json"
 
-    def _discard(self, folder: Path) -> None:
-        with self.staging() as waste, suppress(OSError):
-            folder.replace(waste / "waste")
+    def _use(self, key: str, entry: Entry, lock: IO[str]) -> Entry:
+        self._locks.enter_context(lock)
+        self._used[key] = entry
+        return entry
 
-    @staticmethod
-    def _sweep(staging: Path) -> None:
-        """Remove what killed processes left: their locks died with them."""
-        for path in staging.glob("*.lock"):
-            if _unused(path):
-                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
-                path.unlink(missing_ok=True)
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other process moves steps in or out meanwhile."""
+        with (self.root / LAYOUT / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
-def _unused(path: Path) -> bool:
-    file: IO[str]
+def _read(folder: Path, record: IO[str]) -> Entry | None:
+    """An entry whose files are exactly what was kept."""
     try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return True
+        document = json.load(record)
+        entry = Entry(folder, document["record"], document["digests"])
+        whole = all(file_digest(folder / name) == sha for name, sha in entry.digests.items())
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return entry if whole else None
+
+
+def _discard(path: Path, waste: Path) -> bool:
+    """Drop a fact, or a step that no run holds; whether it is gone."""
+    try:
+        if path.is_file():
+            path.unlink()
+            return True
+        with ExitStack() as stack:
+            with suppress(FileNotFoundError):
+                lock = stack.enter_context((path / _RECORD).open(encoding="utf-8"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.replace(waste / path.name)
     except OSError:
         return False
     return True
-
-
-def default_root() -> Path:
-    """`OPTKIT_CACHE_DIR`, or the user's cache folder."""
-    if folder := os.environ.get("OPTKIT_CACHE_DIR"):
-        return Path(folder).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "optkit"

@@ -35,7 +35,7 @@ def outputs_gate(outputs: Sequence[Mapping[str, Any]]) -> Row:
         problems = ["nothing verified: every output of the source is constant"]
     return {
         "name": "outputs",
-        "bound": "finite, of the source's shape, varying as the source does",
+        "bound": "finite, of the source's shape, varying",
         "value": "; ".join(problems) or "as they should be",
         "held": not problems,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -184,5 +184,9 @@ def _prove(
 def _baseline(reached: Reached, shop: Workshop) -> Artifact:
     """The same route in FP32: what size and speed are measured against."""
     route = baseline(reached.route)
-    results = list(reached.results) if route == reached.route else run_route(route, shop)
+    results = (
+        list(reached.results)
+        if route == reached.route
+        else run_route(route, replace(shop, listen=silent))
+    )
     return results[-1].artifact if results else shop.source.artifact

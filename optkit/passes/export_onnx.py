@@ -107,35 +107,25 @@ def _with_flat_outputs(
     """The network with dicts and nested tuples among its outputs laid out flat.
 
     The exporter refuses to construct a dict; behind a lookup by constant keys there is none left.
+    Tracing around a network calls its methods as they are, loops and branches included.
     """
     import torch
 
+    from optkit.graphs.torch_outputs import flatten
+
+    class Flat(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return tuple(tensor for _, tensor in flatten(self.network(*tensors)))
+
     with torch.no_grad():
-        lookups = _lookups(network(*example), "o")
-    if lookups == ["o"] or lookups == [f"o[{index}]" for index in range(len(lookups))]:
-        return network
-    arguments = ", ".join(f"x{index}" for index in range(len(example)))
-    wrapper = torch.jit.ScriptModule()
-    wrapper.network = network
-    wrapper.define(
-        f"def forward(self, {arguments}):\n"
-        f"    o = self.network({arguments})\n"
-        f"    return {', '.join(lookups)},"
-    )
-    return wrapper.eval()
-
-
-def _lookups(value: Any, at: str) -> list[str]:
-    """TorchScript expressions that reach each tensor in a nested output, depth first."""
-    import torch
-
-    if isinstance(value, torch.Tensor):
-        return [at]
-    if isinstance(value, dict):
-        items = [(f"{at}[{key!r}]", item) for key, item in value.items()]
-    else:
-        items = [(f"{at}[{index}]", item) for index, item in enumerate(value or ())]
-    return [leaf for path, item in items for leaf in _lookups(item, path)]
+        found = network(*example)
+        if isinstance(found, torch.Tensor) or all(isinstance(o, torch.Tensor) for o in found):
+            return network
+        return torch.jit.trace(Flat(), example, check_trace=False).eval()
 
 
 def _match_signature(path: Path, signature: Signature) -> None:

@@ -51,7 +51,7 @@ def export_program(artifact: Artifact, options: Options, context: Context) -> Ou
         args,
         kwargs,
         dynamic_shapes={spec.name: _dynamic(spec) for spec in specs},
-        strict=options.strict,
+        strict=options.strict and artifact.format == "module",
     )
     path = context.output / "model.pt2"
     torch.export.save(program, path)
@@ -81,7 +81,7 @@ def _from_torchscript(artifact: Artifact, example: tuple[torch.Tensor, ...]) -> 
     from torch._export.converter import TS2EPConverter
 
     from optkit.formats import torchscript
-    from optkit.graphs.torch_outputs import flatten, gather
+    from optkit.graphs.torch_outputs import flatten
 
     program = TS2EPConverter(torchscript.load(artifact), example).convert()
     network: torch.nn.Module = program.module(check_guards=False)
@@ -89,7 +89,7 @@ def _from_torchscript(artifact: Artifact, example: tuple[torch.Tensor, ...]) -> 
     names = [spec.name for spec in artifact.signature.outputs]
 
     def forward(*tensors: torch.Tensor) -> Any:
-        return gather(names, [tensor for _, tensor in flatten(run(*tensors))])
+        return _named(names, [tensor for _, tensor in flatten(run(*tensors))])
 
     parameters = [
         Parameter(spec.name, Parameter.POSITIONAL_OR_KEYWORD) for spec in artifact.signature.inputs
@@ -97,3 +97,12 @@ def _from_torchscript(artifact: Artifact, example: tuple[torch.Tensor, ...]) -> 
     forward.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     network.forward = forward
     return network
+
+
+def _named(names: list[str], tensors: list[torch.Tensor]) -> Any:
+    """Tensors in a container that gives them these names, see `torch_outputs.flatten`."""
+    if names == ["output"]:
+        return tensors[0]
+    if names == [f"output_{index}" for index in range(len(names))]:
+        return tuple(tensors)
+    return dict(zip(names, tensors, strict=True))

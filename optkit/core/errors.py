@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 
 class Exit(IntEnum):
@@ -32,6 +33,8 @@ class OptkitError(Exception):
         self.exit_code = exit_code
         self.log = ""
         """What the libraries printed before the failure."""
+        self.manifest: dict[str, Any] | None = None
+        """What a run had done until then, with status `failed`."""
 
 
 def bad_input(message: str, hint: str = "") -> OptkitError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,3 +33,13 @@ Listener = Callable[[Event], None]
 
 def silent(_event: Event) -> None:
     """The listener that draws nothing."""
+
+
+def unfailing(listen: Listener) -> Listener:
+    """The listener, its exceptions dropped: a display that breaks must not fail a step."""
+
+    def tell(event: Event) -> None:
+        with suppress(Exception):
+            listen(event)
+
+    return tell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,16 @@ def file_digest(path: Path) -> str:
 
 
 def files_digest(files: Iterable[Path], root: Path) -> str:
-    """SHA-256 over several files: their contents and their names relative to `root`.
+    """SHA-256 over several files: their contents and their names relative to `root`."""
+    return combined_digest({path.relative_to(root).as_posix(): file_digest(path) for path in files})
+
+
+def combined_digest(digests: Mapping[str, str]) -> str:
+    """`files_digest` of files whose own digests are known, by their names.
 
     A single file is known by its content alone, so that renaming a model changes nothing.
     """
-    paths = list(files)
-    if len(paths) == 1:
-        return file_digest(paths[0])
-    return digest({path.relative_to(root).as_posix(): file_digest(path) for path in paths})
+    return next(iter(digests.values())) if len(digests) == 1 else digest(dict(digests))
 
 
 def canonical(value: Any) -> str:

@@ -10,12 +10,13 @@ from typing import Any
 from optkit import __version__
 from optkit.catalogue import find_pass
 from optkit.core.artifact import Artifact
+from optkit.core.errors import OptkitError
 from optkit.core.machine import machine
 from optkit.core.samples import Samples
 from optkit.core.signature import signature_to_json
 from optkit.core.versions import versions
 from optkit.engine.data import Data
-from optkit.engine.steps import Reached, Refusal, StepResult
+from optkit.engine.steps import Reached, Refusal, StepError, StepResult
 from optkit.recipe.load import LoadedRecipe
 from optkit.recipe.model import PassSpec, Recipe
 from optkit.recipe.relocate import relocated
@@ -38,11 +39,28 @@ class Proven:
 
 
 def make_manifest(
-    loaded: LoadedRecipe, source: Artifact, data: Data, proofs: Sequence[Proven]
+    loaded: LoadedRecipe,
+    source: Artifact,
+    data: Data,
+    proofs: Sequence[Proven],
+    failure: OptkitError | None = None,
 ) -> Row:
-    """The content of `optkit.json`."""
+    """The content of `optkit.json`.
+
+    Args:
+        loaded: the recipe.
+        source: the model that the run started from.
+        data: what it was calibrated and validated on.
+        proofs: the targets that were reached.
+        failure: what ended the run; then `error` tells of it, and the steps done are there.
+    """
     rows = [row for proof in proofs for row in proof.gates]
-    return {
+    steps = [step for proof in proofs for step in proof.reached.results]
+    refusals = [item for proof in proofs for item in proof.reached.refusals]
+    if isinstance(failure, StepError):
+        steps += failure.results
+        refusals += failure.refusals
+    manifest = {
         "schema": SCHEMA,
         "status": "ok" if all(row["held"] for row in rows) else "gated",
         "model": {
@@ -59,15 +77,19 @@ def make_manifest(
         "seed": loaded.recipe.seed,
         "routes": {
             "taken": [proof.reached.route.formats for proof in proofs],
-            "refused": [_refusal(item) for proof in proofs for item in proof.reached.refusals],
+            "refused": [_refusal(item) for item in refusals],
         },
-        "steps": [_step(step) for proof in proofs for step in proof.reached.results],
+        "steps": [_step(step) for step in steps],
         "artifacts": [proof.artifact for proof in proofs],
         "validation": [proof.validation for proof in proofs],
         "benchmark": [row for proof in proofs for row in proof.benchmark],
         "gates": rows,
-        "environment": {"optkit": __version__, "versions": _versions(proofs), **machine()},
+        "environment": {"optkit": __version__, "versions": _versions(steps), **machine()},
     }
+    if failure is None:
+        return manifest
+    told = {"message": failure.message, "hint": failure.hint, "exit": int(failure.exit_code)}
+    return manifest | {"status": "failed", "error": told}
 
 
 def make_lock(manifest: Mapping[str, Any]) -> Row:
@@ -130,6 +152,5 @@ def _samples(samples: Samples) -> Row:
     }
 
 
-def _versions(proofs: Sequence[Proven]) -> dict[str, str | None]:
-    names = {step.name for proof in proofs for step in proof.reached.route.steps}
-    return versions({"numpy", *(need for name in names for need in find_pass(name).needs)})
+def _versions(steps: Sequence[StepResult]) -> dict[str, str | None]:
+    return versions({"numpy", *(need for step in steps for need in find_pass(step.name).needs)})

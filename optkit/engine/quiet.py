@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,12 @@ def quiet(log: Path) -> Iterator[None]:
             with redirect_stdout(file), redirect_stderr(file):
                 yield
         finally:
+            _flush_native()
             for number, copy in zip((1, 2), saved, strict=True):
                 os.dup2(copy, number)
                 os.close(copy)
+
+
+def _flush_native() -> None:
+    """Write out what C libraries hold back, before their stream leads elsewhere again."""
+    ctypes.CDLL(None).fflush(None)

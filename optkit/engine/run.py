@@ -11,7 +11,7 @@ from typing import Any
 
 from optkit.core.artifact import Artifact
 from optkit.core.errors import Exit, OptkitError
-from optkit.core.events import Listener, silent
+from optkit.core.events import Listener, silent, unfailing
 from optkit.core.store import Store, default_root
 from optkit.engine import gates
 from optkit.engine.data import Data, read_data
@@ -20,7 +20,7 @@ from optkit.engine.output import MANIFEST, check_output, to_json, write_output
 from optkit.engine.proof import benchmark, figures, summarise, validate
 from optkit.engine.quiet import quiet
 from optkit.engine.source import prove, read_model
-from optkit.engine.steps import Reached, Workshop, reach, run_route
+from optkit.engine.steps import Reached, Workshop, disk_full, is_disk_full, reach, run_route
 from optkit.plan import Target, baseline, make_plan
 from optkit.recipe.dump import dump
 from optkit.recipe.load import LoadedRecipe
@@ -89,7 +89,14 @@ def run(
     with workplace(wishes) as store:
         shop, data = open_workshop(loaded, store, wishes, listen)
         plan = make_plan(loaded, shop.source.artifact.format)
-        proofs = [_prove(target, shop, data, loaded, wishes) for target in plan.targets]
+        proofs: list[Proven] = []
+        try:
+            for target in plan.targets:
+                proofs.append(_prove(target, shop, data, loaded, wishes))
+        except OptkitError as error:
+            if error.exit_code is Exit.FAILED:
+                error.manifest = make_manifest(loaded, shop.source.artifact, data, proofs, error)
+            raise
         manifest = make_manifest(loaded, shop.source.artifact, data, proofs)
         recipe = resolve_recipe(loaded, output, proofs)
         written = {
@@ -99,7 +106,6 @@ def run(
             **documents(manifest),
         }
         write_output(output, [proof.reached.artifact for proof in proofs], written)
-        store.prune()
     exit_code = Exit.OK if manifest["status"] == "ok" else Exit.GATED
     return Result(manifest, output, exit_code)
 
@@ -109,16 +115,26 @@ def workplace(wishes: Wishes = DEFAULT) -> Iterator[Store]:
     """The store to work in, with the libraries kept quiet; an error bears what they printed.
 
     Without a cache it is a folder that is thrown away.
+
+    Raises:
+        OptkitError: the store cannot be written to (bad input), or its disk is full.
     """
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="optkit-")))
-        store = stack.enter_context(Store(default_root() if wishes.cache else scratch / "store"))
-        log = scratch / "libraries.log"
+        if wishes.cache:
+            store = stack.enter_context(Store(default_root()))
+        else:
+            place = stack.enter_context(tempfile.TemporaryDirectory(prefix="optkit-"))
+            store = stack.enter_context(Store(Path(place), lasting=False))
+        log = stack.enter_context(store.staging()) / "libraries.log"
         try:
             with nullcontext() if wishes.verbose else quiet(log):
                 yield store
         except OptkitError as error:
             error.log = log.read_text(errors="replace") if log.exists() else ""
+            raise
+        except OSError as error:
+            if is_disk_full(error, store.root):
+                raise disk_full("writing to the store", store.root) from error
             raise
 
 
@@ -151,7 +167,8 @@ def open_workshop(
     make_plan(loaded, opened.format)  # refuse an impossible plan before anything is loaded
     source = prove(opened, store, loaded.recipe.seed)
     data = read_data(loaded, source, trusted=wishes.trusted)
-    return Workshop(store, source, data.calibration, loaded.recipe.seed, listen), data
+    shop = Workshop(store, source, data.calibration, loaded.recipe.seed, unfailing(listen))
+    return shop, data
 
 
 def _prove(

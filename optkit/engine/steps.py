@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from optkit.core.code import own_code
 from optkit.core.contract import Context, Outcome, Pass
 from optkit.core.errors import Exit, OptkitError, bad_input, root_cause
 from optkit.core.events import Event, Listener
-from optkit.core.hashing import digest, files_digest
+from optkit.core.hashing import combined_digest, digest
 from optkit.core.samples import Samples
 from optkit.core.signature import Signature, signature_from_json, signature_to_json
 from optkit.core.store import Entry, Store
@@ -62,11 +62,22 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A route that the model could not take, and why."""
+    """A route that the model could not take, and why.
+
+    Attributes:
+        route: the route.
+        at: the index of the step that refused.
+        cause: what it said.
+    """
 
     route: Route
-    step: Step
+    at: int
     cause: str
+
+    @property
+    def step(self) -> Step:
+        """The step that refused."""
+        return self.route.steps[self.at]
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,34 @@ class Reached:
     artifact: Artifact
 
 
+class StepError(OptkitError):
+    """A step failed, or every route did.
+
+    Attributes:
+        cause: what the step said.
+        results: the steps done before it.
+        refused: whether a conversion merely does not take the model: another route may do.
+        refusals: the routes that were tried.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str,
+        *,
+        cause: str = "",
+        results: Sequence[StepResult] = (),
+        refused: bool = False,
+        refusals: Sequence[Refusal] = (),
+        exit_code: Exit = Exit.FAILED,
+    ) -> None:
+        super().__init__(message, hint, exit_code=exit_code)
+        self.cause = cause
+        self.results = tuple(results)
+        self.refused = refused
+        self.refusals = tuple(refusals)
+
+
 def reach(target: Target, shop: Workshop) -> Reached:
     """Take the target's routes in turn until one gets there.
 
@@ -87,29 +126,37 @@ def reach(target: Target, shop: Workshop) -> Reached:
     fails the run.
 
     Raises:
-        OptkitError: a transform failed, or every route was refused.
+        StepError: a transform failed, or every route was refused.
     """
     refusals: list[Refusal] = []
     for route in target.routes:
-        if any(_shares_failure(route, refusal) for refusal in refusals):
+        if any(route.steps[: item.at + 1] == item.route.steps[: item.at + 1] for item in refusals):
             continue
         try:
             results = run_route(route, shop)
-        except _RefusedError as refused:
-            refusals.append(Refusal(route, refused.step, refused.cause))
-            shop.listen(Event("note", refused.step.name, f"refused: {refused.cause}"))
+        except StepError as error:
+            if not error.refused:
+                error.refusals = tuple(refusals)
+                raise
+            refusals.append(Refusal(route, len(error.results), error.cause))
+            shop.listen(Event("note", refusals[-1].step.name, f"refused: {error.cause}"))
             continue
         artifact = results[-1].artifact if results else shop.source.artifact
         return Reached(target, route, tuple(results), tuple(refusals), artifact)
-    raise OptkitError(
-        f"no route to {target.format} takes this model: "
-        + "; ".join(f"{item.step.name}: {item.cause}" for item in refusals),
+    causes = (f"{item.route.formats}, {item.step.name}: {item.cause}" for item in refusals)
+    raise StepError(
+        f"no route to {target.format} takes this model ({'; '.join(causes)})",
         "the first cause is the cheapest route's; -v shows the libraries' own log",
+        refusals=refusals,
     )
 
 
 def run_route(route: Route, shop: Workshop) -> list[StepResult]:
-    """Run a route's steps one after the other, each on what the one before made."""
+    """Run a route's steps one after the other, each on what the one before made.
+
+    Raises:
+        StepError: a step failed.
+    """
     results: list[StepResult] = []
     artifact = shop.source.artifact
     for step in route.steps:
@@ -131,20 +178,6 @@ def held(route: Route, shop: Workshop) -> int:
     return len(route.steps)
 
 
-class _RefusedError(Exception):
-    """A conversion does not take the model; the next route may."""
-
-    def __init__(self, step: Step, cause: str) -> None:
-        super().__init__(cause)
-        self.step = step
-        self.cause = cause
-
-
-def _shares_failure(route: Route, refusal: Refusal) -> bool:
-    failed = refusal.route.steps.index(refusal.step) + 1
-    return route.steps[:failed] == refusal.route.steps[:failed]
-
-
 def _run_step(step: Step, artifact: Artifact, shop: Workshop, done: list[StepResult]) -> StepResult:
     item = find_pass(step.name)
     options = _options(item, step)
@@ -156,7 +189,7 @@ def _run_step(step: Step, artifact: Artifact, shop: Workshop, done: list[StepRes
         try:
             entry = _build(item, options, artifact, shop, key)
         except Exception as error:
-            raise _explain(error, step, item, shop, done) from error
+            raise _explain(error, item, shop, done) from error
     result = _result(entry, item, options, artifact, cached=cached)
     shop.listen(Event("end", step.name, _told(result)))
     return result
@@ -167,17 +200,19 @@ def _options(item: Pass, step: Step) -> Any:
 
 
 def _key(item: Pass, options: Any, artifact: Artifact, shop: Workshop) -> str:
+    """All that a step's result hangs on: what its context hands it, and the code that uses it."""
+    source = shop.source
+    made_by = [item.run.__module__, "optkit.data.synthesise"]
     return digest({
         "pass": item.name,
         "options": options.model_dump(mode="json"),
-        "input": artifact.digest,
-        "format": artifact.format,
-        "signature": signature_to_json(artifact.signature),
-        "bounds": dict(shop.source.index_bounds),
+        "input": [artifact.format, artifact.digest, signature_to_json(artifact.signature)],
+        "source": [source.artifact.digest, signature_to_json(source.artifact.signature)],
+        "bounds": dict(source.index_bounds),
         "data": shop.samples.digest if item.uses_data else None,
-        "versions": versions(item.needs),
-        "code": own_code(item.run.__module__),
         "seed": shop.seed,
+        "versions": versions({*item.needs, "numpy"}),
+        "code": own_code(*made_by, *(["optkit.data.read"] if item.uses_data else [])),
     })  # fmt: skip
 
 
@@ -192,45 +227,65 @@ def _build(item: Pass, options: Any, artifact: Artifact, shop: Workshop, key: st
         output, scratch = folder / "output", folder / "scratch"
         output.mkdir()
         scratch.mkdir()
+
+        def samples() -> Samples:
+            if not item.uses_data:
+                raise _broken(item, "reads samples without declaring `uses_data`")
+            return shop.samples
+
         context = Context(
             shop.source.artifact,
             output,
             scratch,
-            lambda: shop.samples,
+            samples,
             shop.source.example,
             shop.seed,
             lambda done, total: shop.listen(Event("progress", item.name, "", done, total)),
         )
         before = _stamps(artifact)
         started = time.perf_counter()
-        outcome = item.run(artifact, options, context)
+        try:
+            outcome = item.run(artifact, options, context)
+        finally:
+            if _stamps(artifact) != before:
+                raise _TamperedError
         seconds = time.perf_counter() - started
-        if _stamps(artifact) != before:
-            raise _broken(item, "changed its input")
         record = {"seconds": seconds, "reason": outcome.reason, "details": dict(outcome.details)}
-        if outcome.path is not None:
-            record |= _checked(item, outcome, artifact)
+        record |= _checked(item, outcome, artifact, output)
         return shop.store.keep(key, output, record)
 
 
-def _checked(item: Pass, outcome: Outcome, artifact: Artifact) -> dict[str, Any]:
+class _TamperedError(Exception):
+    """A pass changed its input: nothing that hangs on it can be trusted, on no route."""
+
+    def __str__(self) -> str:
+        return "the pass changed its input"
+
+
+def _checked(item: Pass, outcome: Outcome, artifact: Artifact, output: Path) -> dict[str, Any]:
     """What the engine demands of a pass's result, whatever the pass says of it."""
-    assert outcome.path is not None
     name = item.gives or artifact.format
+    if outcome.path is None:
+        if name != artifact.format:
+            raise _broken(item, f"gave no {name} model")
+        return {}
     format_ = find_format(name)
-    if not outcome.path.exists() or not format_.recognise(outcome.path):
+    path = output / format_.FILE
+    if outcome.path != path:
+        raise _broken(item, f"wrote its result to {outcome.path}, not to {path.name} in its folder")
+    if not path.exists() or not format_.recognise(path):
         raise _broken(item, f"wrote no {name} model")
     expected = outcome.signature if item.changes_signature else None
     expected = expected or artifact.signature
-    files = format_.files(outcome.path)
-    made = Artifact(name, outcome.path, files, expected, "", 0)
-    _same_signature(item, expected, format_.signature(made))
+    try:
+        files = format_.files(path)
+        found = format_.signature(Artifact(name, path, files, expected, "", 0))
+    except OptkitError as error:  # it speaks as if the file were the user's
+        raise _broken(item, f"wrote a broken {name} model: {error.message}") from error
+    _same_signature(item, expected, found)
     return {
         "format": name,
-        "path": outcome.path.name,
-        "files": [file.relative_to(outcome.path.parent).as_posix() for file in files],
-        "digest": files_digest(files, outcome.path.parent),
-        "bytes": sum(file.stat().st_size for file in files),
+        "files": [file.relative_to(output).as_posix() for file in files],
         "signature": signature_to_json(expected),
     }
 
@@ -253,15 +308,16 @@ def _broken(item: Pass, what: str) -> OptkitError:
 
 def _artifact(entry: Entry, item: Pass, given: Artifact) -> Artifact:
     record = entry.record
-    if "path" not in record:
+    if "format" not in record:
         return given
+    files = tuple(entry.folder / name for name in record["files"])
     return Artifact(
         record["format"],
-        entry.folder / record["path"],
-        tuple(entry.folder / name for name in record["files"]),
+        files[0],
+        files,
         signature_from_json(record["signature"]),
-        record["digest"],
-        record["bytes"],
+        combined_digest({name: entry.digests[name] for name in record["files"]}),
+        sum(file.stat().st_size for file in files),
         (*given.lineage, item.name),
     )
 
@@ -272,27 +328,34 @@ def _result(entry: Entry, item: Pass, options: Any, given: Artifact, *, cached: 
         options.model_dump(mode="json"),
         entry.record["seconds"],
         cached,
-        "path" in entry.record,
+        "format" in entry.record,
         entry.record["reason"],
         entry.record["details"],
         _artifact(entry, item, given),
     )
 
 
-def _explain(
-    error: Exception, step: Step, item: Pass, shop: Workshop, done: list[StepResult]
-) -> Exception:
+def _explain(error: Exception, item: Pass, shop: Workshop, done: list[StepResult]) -> OptkitError:
     """What the failure of a step means for the run."""
     if is_disk_full(error, shop.store.root):
         return disk_full(f"step '{item.name}'", shop.store.root)
-    message = error.message if isinstance(error, OptkitError) else root_cause(error)
-    if isinstance(error, OptkitError) and error.exit_code is Exit.BAD_INPUT:
-        return error
-    if item.gives is not None:
-        return _RefusedError(step, message)
-    hint = error.hint if isinstance(error, OptkitError) else "-v shows the library's own log"
-    kept = f"; finished and kept: {', '.join(result.name for result in done)}" if done else ""
-    return OptkitError(f"step '{item.name}' failed: {message}{kept}", hint)
+    known = error if isinstance(error, OptkitError) else None
+    exit_code = known.exit_code if known else Exit.FAILED
+    cause = known.message.removeprefix(f"{item.name}: ") if known else root_cause(error)
+    hint = known.hint if known else "-v shows the library's own log"
+    tampered = isinstance(error, _TamperedError)
+    if tampered:
+        hint = f"this is a fault of '{item.name}'; leave it out, and check the model it was given"
+    names = ", ".join(result.name for result in done)
+    where = f" and kept in {shop.store.root}" if shop.store.lasting else ""
+    return StepError(
+        f"step '{item.name}' failed: {cause}" + (f" (done{where}: {names})" if done else ""),
+        hint,
+        cause=cause,
+        results=done,
+        refused=item.gives is not None and exit_code is Exit.FAILED and not tampered,
+        exit_code=exit_code,
+    )
 
 
 def is_disk_full(error: BaseException, place: Path) -> bool:
@@ -312,8 +375,9 @@ def disk_full(doing: str, place: Path) -> OptkitError:
     )
 
 
-def _stamps(artifact: Artifact) -> list[tuple[int, int]]:
-    return [(file.stat().st_size, file.stat().st_mtime_ns) for file in artifact.files]
+def _stamps(artifact: Artifact) -> list[tuple[int, ...]]:
+    found = [file.stat() for file in artifact.files if file.exists()]
+    return [(at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for at in found]
 
 
 def _arrow(step: Step) -> str:

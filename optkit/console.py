@@ -21,6 +21,9 @@ from optkit.core.events import Event, Listener
 if TYPE_CHECKING:
     from rich.console import Console as Rich
     from rich.progress import Progress, TaskID
+    from rich.text import Text
+
+    Cell = str | Text
 
 # A line this often tells a log's reader that a long piece of work goes on.
 _LOG_EVERY_SECONDS = 15.0
@@ -48,11 +51,22 @@ def open_console(*, json: bool = False, quiet: bool = False) -> Console:
 
     Tables go to standard output, unless a JSON document is to stand there alone.
     """
+    out, err = _copy(sys.stdout, 1), _copy(sys.stderr, 2)
+    return Console(out, _open_rich(err if json else out), json, quiet)
+
+
+def _open_rich(stream: IO[str]) -> Rich:
+    """Colour and bars on a terminal alone, and there unless NO_COLOR is set."""
     from rich.console import Console as Rich
 
-    out, err = _copy(sys.stdout, 1), _copy(sys.stderr, 2)
-    rich = Rich(file=err if json else out, highlight=False, soft_wrap=not out.isatty())
-    return Console(out, rich, json, quiet)
+    plain = bool(os.environ.get("NO_COLOR")) or not stream.isatty()
+    return Rich(
+        file=stream,
+        highlight=False,
+        soft_wrap=not stream.isatty(),
+        force_terminal=False if plain else None,
+        color_system=None if plain else "auto",
+    )
 
 
 def _copy(stream: IO[str], descriptor: int) -> IO[str]:
@@ -73,17 +87,17 @@ def print_json(console: Console, document: Any) -> None:
 
 def print_error(error: OptkitError, *, as_json: bool) -> None:
     """An error in two lines: the cause, the fix."""
+    message, hint = " ".join(error.message.split()), " ".join(error.hint.split())
     if as_json:
-        body = {"message": error.message, "hint": error.hint, "exit": int(error.exit_code)}
+        body = {"message": message, "hint": hint, "exit": int(error.exit_code)}
         sys.stdout.write(json.dumps({"error": body}, ensure_ascii=False) + "\n")
         return
-    from rich.console import Console as Rich
     from rich.text import Text
 
-    rich = Rich(stderr=True, highlight=False, soft_wrap=True)
-    rich.print(Text.assemble(("error", "bold red"), f": {error.message}"))
-    if error.hint:
-        rich.print(Text.assemble(("  fix", "bold green"), f": {error.hint}"))
+    rich = _open_rich(sys.stderr)
+    rich.print(Text.assemble(("error", "bold red"), f": {message}"), soft_wrap=True)
+    if hint:
+        rich.print(Text.assemble(("  fix", "bold green"), f": {hint}"), soft_wrap=True)
 
 
 @contextmanager
@@ -116,13 +130,14 @@ def _bars(rich: Rich) -> Iterator[Listener]:
 
 
 def _draw_on(bars: Progress) -> Listener:
+    from rich.markup import escape
+
     tasks: dict[str, TaskID] = {}
 
     def listen(event: Event) -> None:
         if event.kind == "start":
-            tasks[event.title] = bars.add_task(
-                f"{event.title} [dim]{event.text}[/]", total=None, counted=""
-            )
+            text = f"{escape(event.title)} [dim]{escape(event.text)}[/]"
+            tasks[event.title] = bars.add_task(text, total=None, counted="")
         elif event.kind == "progress" and event.title in tasks:
             counted = f"{event.done}/{event.total}" if event.total else str(event.done)
             bars.update(
@@ -131,7 +146,7 @@ def _draw_on(bars: Progress) -> Listener:
         elif event.kind == "end" and event.title in tasks:
             bars.remove_task(tasks.pop(event.title))
         elif event.kind == "note":
-            bars.console.print(f"[yellow]{event.title}[/]: {event.text}")
+            bars.console.print(f"[yellow]{escape(event.title)}[/]: {escape(event.text)}")
 
     return listen
 
@@ -160,21 +175,23 @@ def _lines(rich: Rich) -> Listener:
 
 def print_run(console: Console, manifest: Mapping[str, Any], folder: str) -> None:
     """The end of a run: steps, result against source, gates, and where it lies."""
+    from rich.text import Text
+
     rich = console.rich
     model = manifest["model"]
     rich.print()
-    rich.print(f"[bold]{model['path']}[/] ({model['format']})")
+    rich.print(Text.assemble((model["path"], "bold"), f" ({model['format']})"))
     for refusal in manifest["routes"]["refused"]:
-        rich.print(f"[yellow]route {refusal['route']} refused[/] by {refusal['pass']}: ", end="")
-        rich.print(refusal["cause"], markup=False)
+        refused = (f"route {refusal['route']} refused", "yellow")
+        rich.print(Text.assemble(refused, f" by {refusal['pass']}: {refusal['cause']}"))
     if manifest["routes"]["refused"]:
         rich.print(f"route taken: {', '.join(manifest['routes']['taken'])}")
     _table(rich, ("step", "", "time", ""), [_step_row(row) for row in manifest["steps"]])
     _print_results(rich, manifest)
     _print_gates(rich, manifest["gates"])
-    verdict = {"ok": "[bold green]ok[/]", "gated": "[bold red]a gate was missed[/]"}
+    verdict = {"ok": ("ok", "bold green"), "gated": ("a gate was missed", "bold red")}
     names = ", ".join(row["path"] for row in manifest["artifacts"])
-    rich.print(f"{verdict[manifest['status']]}  {folder}/: {names}")
+    rich.print(Text.assemble(verdict[manifest["status"]], f"  {folder}/: {names}"))
 
 
 def print_missed(gates: Sequence[Mapping[str, Any]]) -> None:
@@ -238,7 +255,7 @@ def _print_results(rich: Rich, manifest: Mapping[str, Any]) -> None:
         name = artifact["path"]
         proof = next(row for row in manifest["validation"] if row["artifact"] == name)
         synthesised |= proof["data"] == "synthesised"
-        rows = [("size", f"{size(artifact['bytes'])}{_smaller(artifact)}")]
+        rows: list[tuple[str, Cell]] = [("size", f"{size(artifact['bytes'])}{_smaller(artifact)}")]
         rows.append(("precision", _counts(artifact["precision"]["achieved"])))
         rows += _proof_rows(proof)
         for timed in manifest["benchmark"]:
@@ -252,8 +269,8 @@ def _print_results(rich: Rich, manifest: Mapping[str, Any]) -> None:
         )
 
 
-def _proof_rows(proof: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rows = []
+def _proof_rows(proof: Mapping[str, Any]) -> list[tuple[str, Cell]]:
+    rows: list[tuple[str, Cell]] = []
     if metric := proof["metric"]:
         told = [f"{metric[key]:.4f}" if metric[key] is not None else "none"
                 for key in ("value", "reference", "drop")]  # fmt: skip
@@ -267,25 +284,27 @@ def _speed_rows(timed: Mapping[str, Any]) -> list[tuple[str, str]]:
     label = f"{timed['device']} {timed['scenario']}"
     text = f"p50 {latency['p50']:.3g} ms, p99 {latency['p99']:.3g} ms, "
     rows = [(label, text + f"{timed['throughput_per_s']:.4g} inferences/s")]
-    for key in ("speedup", "speedup_vs_source"):
-        if ratio := timed.get(key):
-            rows.append((f"speed against {ratio['against']}", _ratio(ratio)))
-    return rows
+    ratios = filter(None, map(timed.get, ("speedup", "speedup_vs_source")))
+    return rows + [(f"speed against {ratio['against']}", _ratio(ratio)) for ratio in ratios]
 
 
-def _fidelity(row: Mapping[str, Any]) -> str:
+def _fidelity(row: Mapping[str, Any]) -> Cell:
+    from rich.text import Text
+
     if row["problem"]:
-        return f"[red]{row['problem']}[/]"
+        return Text(row["problem"], "red")
     if row["verdict"] == "unverified":
-        return "[yellow]unverified: the source's output is constant[/]"
+        return Text("unverified: the source's output is constant", "yellow")
     quality = "identical" if row["sqnr_db"] is None else f"SQNR {row['sqnr_db']:.1f} dB"
     return f"cosine {row['cosine']:.6f}, {quality}, max abs {row['max_abs']:.3g}"
 
 
 def _print_gates(rich: Rich, gates: Sequence[Mapping[str, Any]]) -> None:
+    from rich.text import Text
+
     rows = []
     for gate in gates:
-        mark = "[green]held[/]" if gate["held"] else "[bold red]missed[/]"
+        mark = Text("held", "green") if gate["held"] else Text("missed", "bold red")
         rows.append((gate["name"], _measured(gate), gate["bound"], mark))
     _table(rich, ("gate", "measured", "bound", ""), rows)
 
@@ -299,23 +318,22 @@ def _counts(achieved: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in achieved.items()) or "no weights"
 
 
-def _table(rich: Rich, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _table(rich: Rich, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, head in enumerate(heads):
-        table.add_column(head, style="bold" if index == 0 else "", overflow="fold")
+        table.add_column(Text(head), style="bold" if index == 0 else "", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     rich.print(table)
 
 
 def print_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table; cells are taken literally."""
-    from rich.markup import escape
-
-    _table(console.rich, heads, [[escape(cell) for cell in row] for row in rows])
+    """A plain table."""
+    _table(console.rich, heads, rows)
 
 
 def say(console: Console, text: str) -> None:

@@ -96,11 +96,17 @@ def _target(loaded: LoadedRecipe, source: str, goal: str | None) -> Target:
     else:
         precision = recipe.precision or "fp32"
         wanted = [(name, {}) for name in _planned(loaded, goal or source, precision)]
-    ways = sorted(_ways(source, wanted, goal), key=lambda route: (route.cost, len(route.steps)))
+    ways = sorted(_ways(source, wanted, goal), key=_preference)
     if not ways:
         raise _unreachable(loaded, source, [name for name, _ in wanted], goal)
     end = ways[0].steps[-1].gives if ways[0].steps else source
     return Target(goal or end, precision, tuple(ways[:_MOST_ROUTES]))
+
+
+def _preference(route: Route) -> tuple[int, int, int]:
+    """Cheap before short before late: a transform works best on the format that is wanted."""
+    elsewhere = sum(step.takes == step.gives != route.steps[-1].gives for step in route.steps)
+    return route.cost, len(route.steps), elsewhere
 
 
 def _planned(loaded: LoadedRecipe, goal: str, precision: str) -> list[str]:

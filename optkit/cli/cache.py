@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Optional
 
 import typer
 
 from optkit.cli import options
-from optkit.core.errors import bad_input
 
 app = typer.Typer(
     help="Look into the store of finished steps, and make room.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
 @app.command()
@@ -59,7 +55,9 @@ def prune(
     json: options.Json = False,
 ) -> None:
     """Drop what was used longest ago."""
-    _free(None if to is None else _parse_size(to), json)
+    from optkit.core.store import parse_size
+
+    _free(None if to is None else parse_size(to), json)
 
 
 @app.command()
@@ -73,15 +71,9 @@ def _free(limit: int | None, json: bool) -> None:
     from optkit.core.store import Store, default_root
 
     console = say.open_console(json=json)
-    freed = Store(default_root()).prune(limit)
+    with Store(default_root()) as store:
+        freed = store.prune(limit)
     if json:
         say.print_json(console, {"freed": freed})
     else:
         say.say(console, f"{say.size(freed)} set free")
-
-
-def _parse_size(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)b?", text.strip().lower())
-    if match is None:
-        raise bad_input(f"'{text}' is no size", "write it as 500M or 5G")
-    return int(float(match[1]) * _UNITS[match[2]])

@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 
 from optkit import __version__
-from optkit.core.errors import Exit, OptkitError
+from optkit.core.errors import Exit, OptkitError, bad_input
 
 COMMANDS = ("convert", "run", "plan", "lint", "inspect", "validate", "bench", "passes", "doctor")
 GROUPS = ("cache",)
@@ -49,7 +49,7 @@ def run_command(arguments: list[str]) -> int:
     try:
         result = make_app()(arguments, prog_name="optkit", standalone_mode=False)
     except typer.TyperException as error:
-        return _failed(OptkitError(*_usage(error), exit_code=Exit.BAD_INPUT), as_json)
+        return _failed(_usage(error), as_json)
     except (KeyboardInterrupt, typer.Abort):
         interrupted = "interrupted; finished steps are kept, the same command goes on from there"
         return _failed(OptkitError(interrupted, exit_code=Exit.INTERRUPTED), as_json)
@@ -76,17 +76,24 @@ def _root(
     pass
 
 
-def _usage(error: Exception) -> tuple[str, str]:
+def _usage(error: Exception) -> OptkitError:
+    """What the command line's parser refused."""
     message = getattr(error, "format_message", lambda: str(error))()
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "optkit"
-    return message.replace("\n", " "), f"{path} --help"
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
+        message = f"'{path}' needs a command: {', '.join(context.command.commands)}"  # type: ignore[union-attr]
+    return bad_input(message, f"{path} --help")
 
 
 def _failed(error: OptkitError, as_json: bool) -> int:
-    from optkit.console import print_error
+    """Tell the error; to a machine as the manifest of what was done, where anything ran."""
+    from optkit.console import open_console, print_error, print_json
 
-    print_error(error, as_json=as_json)
+    told = as_json and error.manifest is not None
+    if told:
+        print_json(open_console(json=True), error.manifest)
+    print_error(error, as_json=as_json and not told)
     return error.exit_code
 
 

@@ -7,7 +7,9 @@ from typing import Annotated, Optional
 
 import typer
 
-Model = Annotated[Path, typer.Argument(help="The model file, in any format optkit reads.")]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="The model file, in any format optkit reads.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the libraries' own log too.")]
@@ -60,4 +62,4 @@ Set = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--set", metavar="A.B=VALUE", help="Override a key of the recipe. Repeatable."),
 ]
-Recipe = Annotated[Path, typer.Argument(help="The recipe, a YAML file.")]
+Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.")]

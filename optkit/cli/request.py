@@ -40,6 +40,9 @@ def recipe_from_flags(
     from optkit.recipe.gates import parse_gate
     from optkit.recipe.load import from_flags
 
+    for flag, text, example in (("--to", to, "ir"), ("--data", data, "samples.npz")):
+        if text is not None and not text.strip(" ,"):
+            raise bad_input(f"{flag} is empty", f"give it a value: {flag} {example}")
     goals = [word.strip() for word in (to or "").split(",") if word.strip()]
     for goal in goals:
         find_format(goal)
@@ -54,14 +57,24 @@ def recipe_from_flags(
             "factory": factory,
             "inputs": [_given(spec) for spec in specs],
         },
-        "data": {"calibration" if calibrates else "validation": dataset} if data else {},
+        "data": {"calibration" if calibrates else "validation": dataset}
+        if data is not None
+        else {},
         "to": goals,
         "precision": precision,
         "benchmark": benchmark,
         "gates": {name: bound.model_dump() for name, bound in map(parse_gate, gates or ())},
         "seed": seed,
     }
-    return from_flags(content)
+    given = {
+        ("to",): to and f"--to {to}",
+        ("precision",): precision and f"--precision {precision}",
+        ("model", "factory"): factory and f"--factory {factory}",
+        ("model", "inputs"): "--input",
+        ("data",): f"--data {data}",
+        ("seed",): f"--seed {seed}",
+    }
+    return from_flags(content, {path: text for path, text in given.items() if text})
 
 
 def output_folder(loaded: LoadedRecipe, wish: Path | None) -> Path:

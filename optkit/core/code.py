@@ -17,9 +17,9 @@ _INSTALLED = {"site-packages", "dist-packages"}
 # Matches every import statement, wherever it stands, and now and then a sentence that looks like
 # one: too much only means that a digest covers more. Parsing would take most of a cached run.
 _IMPORT = re.compile(
-    r"\b(?:from\s*(\.+|\.*\w[.\w]*)\s*)?\bimport\b\s*(\([^)]*\)|(?:\\\n|[^\n;])+)", re.ASCII
+    r"\b(?:from[ \t]*(\.+|\.*\w[.\w]*)[ \t]*)?\bimport\b[ \t]*(\([^)]*\)|[^\n;]+)", re.ASCII
 )
-_COMMENT = re.compile(r"#[^\n]*")
+_NOISE = re.compile(r"#[^\n]*|\\\n")
 
 
 def own_code(*modules: str) -> str:
@@ -86,6 +86,8 @@ def _root(module: str) -> Path | None:
 
 
 def _file(name: str, root: Path) -> Path | None:
+    if not name:
+        return None
     place = root / name.replace(".", "/")
     for path in (place.with_name(place.name + ".py"), place / "__init__.py"):
         if path.is_file():
@@ -104,8 +106,8 @@ def _scan(path: Path, module: str) -> tuple[str, tuple[str, ...]]:
 
 def _imports(source: str, package: str) -> Iterator[str]:
     """Every name imported in a module of `package`; `from a import b` counts as a and a.b."""
-    for match in _IMPORT.finditer(_COMMENT.sub("", source)):
-        base, listed = match[1], match[2].replace("\\\n", " ").strip("()")
+    for match in _IMPORT.finditer(_NOISE.sub("", source)):
+        base, listed = match[1], match[2].strip("()")
         names = [words[0] for item in listed.split(",") if (words := item.split())]
         if base is None:
             yield from names

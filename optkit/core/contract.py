@@ -135,8 +135,8 @@ class Context:
         output: an empty folder; the pass writes its result here, named as the format's `FILE`.
         scratch: a folder that is thrown away afterwards.
         samples: the calibration samples, read on first use; only for a pass that `uses_data`.
-        example: one legal input of the source, by input name; another number gives another legal
-            size of the dynamic dimensions.
+        example: one legal input of the source, by input name; another number gives other values,
+            and another legal size of the dynamic dimensions.
         seed: for anything random.
         progress: called with (done, total); total None where it is not known.
     """

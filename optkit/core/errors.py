@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from typing import Any
+
+# Where a library's message speaks of the library instead of the mistake.
+_FRAMES = re.compile(
+    r"^(?:Exception from \S+:\d+:|Check '.*' failed at \S+:\d+:)$"  # OpenVINO
+    r"|^The following operation failed in the TorchScript interpreter\.$"
+)
+_PREFIX = re.compile(r"^(?:\[ONNXRuntimeError\] : \d+ : \w+ : |RuntimeError: )")
 
 
 class Exit(IntEnum):
@@ -47,5 +55,10 @@ def root_cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and "TorchScript interpreter" in lines[0]:  # a traceback follows, the cause comes last
+        lines = [line for line in lines if _PREFIX.match(line)][-1:] or lines
+    lines = [_PREFIX.sub("", line) for line in lines if not _FRAMES.match(line)]
     text = lines[0] if lines else type(error).__name__
+    if text.endswith("for the following indices") and len(lines) > 1:  # ONNX Runtime
+        text = f"{text.removesuffix(' for the following indices')}: {lines[1]}"
     return text if len(text) <= 300 else text[:297] + "..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -96,10 +97,14 @@ def parse_input(spec: str) -> TensorSpec:
     dtype = match["dtype"]
     if dtype is not None and dtype not in DTYPES:
         raise bad_input(f"--input '{spec}': unknown dtype '{dtype}'", f"one of {', '.join(DTYPES)}")
+    parts = match["shape"].split(",") if match["shape"].strip() else []
     try:
-        shape = tuple(parse_dim(part) for part in match["shape"].split(",") if part.strip())
+        shape = tuple(parse_dim(part) for part in parts)
     except ValueError as error:
         raise bad_input(f"--input '{spec}': {error}", hint) from None
+    if not spec.strip() or any(_least(dim) < 1 for dim in shape):
+        what = "it says nothing" if not spec.strip() else "a dimension is at least 1"
+        raise bad_input(f"--input '{spec}': {what}", hint)
     return TensorSpec((match["name"] or "").strip(), shape, dtype)
 
 
@@ -141,7 +146,7 @@ def declare(signature: Signature, declared: tuple[TensorSpec, ...]) -> Signature
     A declaration without a name goes to the input at its position.
 
     Raises:
-        OptkitError: a name that the model lacks, a rank or dtype that contradicts the file.
+        OptkitError: a name that the model lacks, or a rank that contradicts the file (bad input).
     """
     inputs = list(signature.inputs)
     names = [spec.name for spec in inputs]
@@ -152,13 +157,19 @@ def declare(signature: Signature, declared: tuple[TensorSpec, ...]) -> Signature
         )
     for position, wish in enumerate(declared):
         if wish.name and wish.name not in names:
+            near = difflib.get_close_matches(wish.name, names, n=1)
+            named = replace(wish, name=near[0] if near else names[position])
             raise bad_input(
                 f"the model has no input '{wish.name}'; it takes {', '.join(names)}",
-                f"--input {names[min(position, len(names) - 1)]}=...",
+                f"--input {named}".removesuffix(":unknown"),
             )
         at = names.index(wish.name) if wish.name else position
         inputs[at] = _merge(inputs[at], wish)
     return replace(signature, inputs=tuple(inputs))
+
+
+def _least(dim: int | Dim) -> int:
+    return dim.low if isinstance(dim, Dim) else dim
 
 
 def _merge(told: TensorSpec, wish: TensorSpec) -> TensorSpec:

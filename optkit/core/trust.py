@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from optkit.core.errors import bad_input
+from optkit.core.errors import bad_input, root_cause
 
 
 def load_callable(spec: str, *, trusted: bool, wanted_for: str, root: Path) -> Callable[..., Any]:
@@ -39,6 +39,11 @@ def load_callable(spec: str, *, trusted: bool, wanted_for: str, root: Path) -> C
     except (ImportError, AttributeError) as error:
         raise bad_input(
             f"cannot import '{spec}': {error}", "check the spelling and that it is installed"
+        ) from error
+    except Exception as error:  # the module's own code failed
+        raise bad_input(
+            f"importing '{module_name}' failed: {type(error).__name__}: {root_cause(error)}",
+            f"mend it until this works: python -c 'import {module_name}'",
         ) from error
     finally:
         sys.path.remove(str(root))

@@ -12,10 +12,10 @@ from optkit.benchmark.spec import Contender, Plan, write_inputs
 from optkit.catalogue import runtime_of
 from optkit.core.contract import Settings
 from optkit.core.errors import bad_input
-from optkit.core.events import Event, Listener
+from optkit.core.events import Event, Listener, unfailing
 from optkit.core.signature import TensorSpec
 from optkit.engine.run import Wishes, workplace
-from optkit.engine.source import prove, read_model
+from optkit.engine.source import prove, read_model, recognise
 
 
 def bench_models(
@@ -47,12 +47,13 @@ def bench_models(
     Raises:
         OptkitError: bad input, a model that does not run, a device that is not there.
     """
-    names = _names(paths)
+    names, listen = _names(paths), unfailing(listen)
     with workplace(wishes) as store, tempfile.TemporaryDirectory() as folder:
         contenders: list[Contender] = []
         for name, path in zip(names, paths, strict=True):
+            builds = factory if recognise(path) == "module" else None
             artifact = read_model(
-                path, store, inputs=inputs, factory=factory, trusted=wishes.trusted
+                path, store, inputs=inputs, factory=builds, trusted=wishes.trusted
             )
             source = prove(artifact, store, 0)
             found = runtime_of(artifact.format)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from optkit.core.errors import bad_input
 from optkit.core.samples import Samples
 from optkit.core.signature import TensorSpec
 from optkit.engine.source import Source
@@ -40,11 +41,14 @@ def read_data(loaded: LoadedRecipe, source: Source, *, trusted: bool) -> Data:
     """
     from optkit.data.holdout import split_holdout
     from optkit.data.synthesise import synthesise
+    from optkit.validate.metrics import find_metric
 
     inputs = source.artifact.signature.inputs
     wanted = loaded.recipe.data
     judged = wanted.validation or wanted.calibration
     metric = _metric(judged)
+    if judged and metric:
+        find_metric(metric)  # a misspelt one is told before anything long
 
     def read(dataset: Dataset) -> Samples:
         return _read(loaded, dataset, inputs, trusted=trusted)
@@ -60,6 +64,11 @@ def read_data(loaded: LoadedRecipe, source: Source, *, trusted: bool) -> Data:
         )
         validation = (
             read(wanted.validation) if wanted.validation else made(_SYNTHESISED_VALIDATION, 1)
+        )
+    if metric and validation.labels is None:
+        raise bad_input(
+            f"metric {metric} needs labels, {validation.source} was read without any",
+            "name their array: --labels KEY, or labels: KEY beside the path in the recipe",
         )
     return Data(calibration, validation, metric, judged.output if judged else None)
 

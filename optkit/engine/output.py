@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,32 +13,54 @@ from typing import Any
 from optkit.core.artifact import Artifact
 from optkit.core.errors import OptkitError, bad_input
 from optkit.core.hashing import files_digest
-from optkit.engine.steps import disk_full, is_disk_full
+from optkit.core.staging import staging_folder
+from optkit.engine.steps import is_disk_full
 
 MANIFEST = "optkit.json"
 
 
-def check_output(folder: Path, *, force: bool) -> None:
+def check_output(folder: Path, *, force: bool, spare: Sequence[Path] = ()) -> None:
     """Refuse a place where the output cannot or should not go, before any work is done.
 
     A folder that holds an `optkit.json` will be replaced as a whole.
 
+    Args:
+        folder: the place.
+        force: a folder that optkit did not write may be replaced too.
+        spare: what must not be replaced along with the folder, such as the run's own model.
+
     Raises:
-        OptkitError: bad input: a file, somebody else's folder, or not writable.
+        OptkitError: bad input: a file, somebody else's folder, one that holds what is to be
+            spared, or not writable.
     """
-    if folder.is_file():
+    if folder.is_symlink() and not folder.exists():
+        raise bad_input(f"the output {folder} is a link to nothing", "name a folder with -o")
+    if folder.exists() and not folder.is_dir():
         raise bad_input(f"the output {folder} is a file", "name a folder with -o")
+    for path in (Path.cwd(), *spare):
+        if path.resolve().is_relative_to(folder.resolve()):
+            what = "is or holds the current folder" if path == Path.cwd() else f"holds {path}"
+            raise bad_input(
+                f"the output folder {folder} {what}, and is replaced as a whole",
+                "name another folder with -o",
+            )
     foreign = folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()
     if foreign and not force:
         raise bad_input(
             f"the output folder {folder} holds files that optkit did not write",
             "name another folder with -o, or replace it with --force",
         )
-    existing = folder.absolute().parent
+    existing = folder.resolve().parent
     while not existing.exists():
         existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise bad_input(f"cannot write to {existing}", "name another folder with -o")
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=existing):
+            pass
+    except OSError as error:
+        raise bad_input(
+            f"cannot write the output to {existing}: {error.strerror}",
+            "name another folder with -o",
+        ) from None
 
 
 def write_output(folder: Path, artifacts: Sequence[Artifact], documents: Mapping[str, str]) -> None:
@@ -61,7 +82,10 @@ def write_output(folder: Path, artifacts: Sequence[Artifact], documents: Mapping
                 (staging / name).write_text(text, encoding="utf-8")
     except OSError as error:
         if is_disk_full(error, folder.absolute().parent):
-            raise disk_full("writing the output", folder.absolute().parent) from error
+            raise OptkitError(
+                f"no space left on the disk of {folder} (writing the output)",
+                "free some space, or name a folder on another disk with -o; the steps are kept",
+            ) from error
         raise OptkitError(
             f"cannot write {folder}: {error.strerror}", "name another with -o"
         ) from error
@@ -98,27 +122,16 @@ def _copy(artifact: Artifact, folder: Path) -> None:
 
 @contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
-    folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    staging.chmod(0o777 & ~_umask())
-    try:
-        yield staging
-        aside = staging.with_name(staging.name + ".old")
+    folder = folder.resolve()
+    with staging_folder(folder.parent, f".{folder.name}.optkit-") as staging:
+        fresh, aside = staging / "new", staging / "old"
+        fresh.mkdir()
+        yield fresh
         if folder.exists():
             folder.replace(aside)
         try:
-            staging.replace(folder)
-        except OSError:
+            fresh.replace(folder)
+        except BaseException:
             with suppress(OSError):
                 aside.replace(folder)
             raise
-        shutil.rmtree(aside, ignore_errors=True)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -56,10 +57,11 @@ def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Ro
     shop.listen(Event("start", "validate", f"{result.format} against {source.format}"))
     question = {
         "models": [about(source, "validation"), about(result, "validation")],
+        "signature": signature_to_json(source.signature),
         "data": data.validation.digest,
         "metric": [data.metric, data.metric_output],
         "versions": _runtime_versions(source, result),
-        "code": own_code("optkit.validate.run"),
+        "code": own_code("optkit.validate.run", "optkit.data.read", *_runtime_code(source, result)),
         "machine": machine(),
     }
     fresh = []
@@ -118,7 +120,7 @@ def figures(
         "accuracy_drop": metric["drop"] if metric else None,
         "metric_drop": metric["drop"] if metric else None,
         "cosine": _worst(min, (row["cosine"] for row in outputs)),
-        "sqnr_db": _worst(min, (row["sqnr_db"] for row in outputs)),
+        "sqnr_db": _worst(min, (_sqnr(row) for row in outputs)),
         "max_abs": _worst(max, (row["max_abs"] for row in outputs)),
         "max_rel": _worst(max, (row["max_rel"] for row in outputs)),
         "speedup": _worst(min, (_speedup(row, "speedup") for row in timed)),
@@ -155,7 +157,9 @@ def _measure(
         "seconds": wanted.seconds,
         "seed": shop.seed,
         "versions": _runtime_versions(*models.values()),
-        "code": own_code("optkit.benchmark.child"),
+        "code": own_code(
+            "optkit.benchmark.run", "optkit.benchmark.child", *_runtime_code(*models.values())
+        ),
         "machine": machine(),
     }
     fresh = []
@@ -214,6 +218,10 @@ def _worst(choose: Any, values: Iterator[float | None]) -> float | None:
     return choose(known) if known else None
 
 
+def _sqnr(row: Row) -> float | None:
+    return math.inf if row["max_abs"] == 0 else row["sqnr_db"]
+
+
 def _speedup(row: Row, key: str) -> float | None:
     return row[key]["value"] if row.get(key) else None
 
@@ -233,3 +241,7 @@ def _open(artifact: Artifact) -> Session:
 def _runtime_versions(*artifacts: Artifact) -> Mapping[str, str | None]:
     needs = {name for artifact in artifacts for name in _runtime(artifact)[1].NEEDS}
     return versions(needs)
+
+
+def _runtime_code(*artifacts: Artifact) -> list[str]:
+    return sorted({f"optkit.runtimes.{_runtime(artifact)[0]}" for artifact in artifacts})

@@ -85,14 +85,14 @@ def run(
     Raises:
         OptkitError: bad input, or a step failed; then no output is written.
     """
-    check_output(output, force=wishes.force)
+    check_output(output, force=wishes.force, spare=loaded.files())
     with workplace(wishes) as store:
         shop, data = open_workshop(loaded, store, wishes, listen)
         plan = make_plan(loaded, shop.source.artifact.format)
         proofs: list[Proven] = []
         try:
             for target in plan.targets:
-                proofs.append(_prove(target, shop, data, loaded, wishes))
+                proofs += [_prove(target, shop, data, loaded, wishes)]
         except OptkitError as error:
             if error.exit_code is Exit.FAILED:
                 error.manifest = make_manifest(loaded, shop.source.artifact, data, proofs, error)

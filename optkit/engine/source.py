@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import is_zipfile
 
 from optkit.catalogue import find_format, format_names, runtime_of
 from optkit.core.artifact import Artifact
@@ -19,6 +21,7 @@ from optkit.core.signature import (
     Signature,
     TensorSpec,
     declare,
+    parse_input,
     signature_from_json,
     signature_to_json,
     spec_from_json,
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, np.ndarray]
 
 
+_MOST_VALUES = 2**31
+
+
 @dataclass(frozen=True)
 class Source:
     """The model that a run starts from, proven to run.
@@ -40,7 +46,8 @@ class Source:
     Attributes:
         artifact: the model with its whole signature.
         index_bounds: for each integer input that indexes a table, the rows of that table.
-        example: one legal input; another number gives another legal size of dynamic dimensions.
+        example: one legal input; another number gives other values, and another legal size of
+            dynamic dimensions.
     """
 
     artifact: Artifact
@@ -77,6 +84,12 @@ def read_model(
 
         if refused := module.refusal(path, factory, trusted=trusted):
             raise refused
+    elif factory:
+        raise bad_input(
+            f"{path.name} holds a whole network ({format_name}): nothing is left for the factory "
+            f"'{factory}' to build",
+            "leave the factory out",
+        )
     files = format_.files(path)
     content = files_digest(files, path.parent)
     if factory:
@@ -102,20 +115,39 @@ def recognise(path: Path) -> str:
     """The format of a model file, told by its content.
 
     Raises:
-        OptkitError: bad input: missing, empty, a folder, or no model.
+        OptkitError: bad input: missing, not readable, empty, truncated, a folder, or no model.
     """
-    if not path.exists():
-        raise bad_input(f"no such model: {path}", "check the path")
+    if path.is_dir():
+        raise bad_input(f"{path} is a folder, not a model", "name the model file in it")
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except FileNotFoundError:
+        raise bad_input(f"no such model: {path}", "check the path") from None
+    except OSError as error:
+        raise bad_input(f"cannot read {path}: {error.strerror}", "check the path") from None
     for name in format_names():
         if find_format(name).recognise(path):
             return name
-    if path.is_dir():
-        raise bad_input(f"{path} is a folder, not a model", "name the model file in it")
-    if path.stat().st_size == 0:
-        raise bad_input(f"{path} is empty", "write the model again")
-    raise bad_input(
+    raise bad_input(*_no_model(path, head))
+
+
+def _no_model(path: Path, head: bytes) -> tuple[str, str]:
+    """What a file that is no model is instead, and the fix."""
+    again = "copy or download it again"
+    if not head:
+        return f"{path} is empty", again
+    if head.startswith(b"version https://git-lfs"):
+        return f"{path} is a Git LFS pointer, not the model itself", "git lfs pull"
+    if head.startswith(b"PK") and not is_zipfile(path):
+        return f"{path} is truncated: an archive without its end", again
+    if path.with_suffix(".xml").is_file() and path.suffix == ".bin":
+        graph = path.with_suffix(".xml")
+        return f"{path} holds the weights of {graph.name} alone", f"name {graph} instead"
+    kinds = [(find_format(name).__doc__ or name).partition(":")[0] for name in format_names()]
+    return (
         f"{path} is no model that optkit reads, or it is truncated",
-        f"formats: {', '.join(format_names())}; check that the file was copied whole",
+        f"{again}; optkit reads {', '.join(kinds)}",
     )
 
 
@@ -127,7 +159,7 @@ def prove(artifact: Artifact, store: Store, seed: int) -> Source:
     Raises:
         OptkitError: bad input: an input of unknown shape, or the model refuses its inputs.
     """
-    _require_known(artifact)
+    artifact = _completed(artifact)
     bounds = store.fact(
         about(artifact, "index bounds"),
         lambda: find_format(artifact.format).index_bounds(artifact),
@@ -137,8 +169,9 @@ def prove(artifact: Artifact, store: Store, seed: int) -> Source:
         from optkit.data.synthesise import synthesise
 
         inputs = artifact.signature.inputs
-        return synthesise(inputs, 1, seed, bounds, variant=variant).read(0)
+        return synthesise(inputs, variant + 1, seed, bounds, variant=variant).read(variant)
 
+    _require_room(artifact)
     inputs = [spec_to_json(spec) for spec in artifact.signature.inputs]
     outputs = store.fact(
         {**about(artifact, "outputs"), "inputs": inputs, "seed": seed},
@@ -160,17 +193,37 @@ def about(artifact: Artifact, question: str) -> dict[str, Any]:
     }
 
 
-def _require_known(artifact: Artifact) -> None:
-    unknown = [spec for spec in artifact.signature.inputs if not spec.known]
-    if not unknown:
-        return
+def _completed(artifact: Artifact) -> Artifact:
+    """The artifact with the dtypes that nobody told, as the file implies them.
+
+    Raises:
+        OptkitError: an input of unknown shape (bad input, with a line ready to paste).
+    """
+    inputs = artifact.signature.inputs
+    if all(spec.known for spec in inputs):
+        return artifact
     guess = find_format(artifact.format).implied(artifact)
-    line = " ".join(f"--input {guess.get(spec.name, spec.name + '=1,...')}" for spec in unknown)
-    names = ", ".join(f"'{spec.name}'" for spec in unknown)
-    raise bad_input(
-        f"{artifact.path.name} does not tell the shape and dtype of {names}",
-        f"declare it, for example: {line}",
-    )
+    if unknown := [spec.name for spec in inputs if spec.shape is None]:
+        line = " ".join(f"--input {guess.get(name, name + '=1,...')}" for name in unknown)
+        names = ", ".join(f"'{name}'" for name in unknown)
+        raise bad_input(
+            f"{artifact.path.name} does not tell the shape of {names}",
+            f"declare it, for example: {line}",
+        )
+    implied = {name: parse_input(line).dtype for name, line in guess.items()}
+    known = (replace(spec, dtype=spec.dtype or implied.get(spec.name)) for spec in inputs)
+    return replace(artifact, signature=replace(artifact.signature, inputs=tuple(known)))
+
+
+def _require_room(artifact: Artifact) -> None:
+    """Refuse an input that no memory could hold: a slip of the finger, not a wish."""
+    for spec in artifact.signature.inputs:
+        sizes = (dim.low if isinstance(dim, Dim) else dim for dim in spec.shape or ())
+        if prod(sizes) > _MOST_VALUES:
+            raise bad_input(
+                f"input '{spec.name}' is too large: {spec}",
+                f"declare fewer than {_MOST_VALUES:,} values",
+            )
 
 
 def _run(artifact: Artifact, example: Callable[[int], Arrays]) -> list[TensorSpec]:
@@ -189,16 +242,26 @@ def _run(artifact: Artifact, example: Callable[[int], Arrays]) -> list[TensorSpe
         except OptkitError:
             raise
         except Exception as error:  # whatever the library raises, it refused the input
-            given = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
+            given = ", ".join(
+                f"{name} {list(array.shape)} {array.dtype}" for name, array in arrays.items()
+            )
             raise bad_input(
-                f"{artifact.path.name} refuses the declared inputs ({given}): {root_cause(error)}",
-                "declare what it takes: "
-                + " ".join(f"--input {s}" for s in artifact.signature.inputs),
+                f"{artifact.path.name} refuses its input ({given}): {root_cause(error)}",
+                f"declare what it takes, for example: {_usual(artifact)}",
             ) from error
     return [
         TensorSpec(name, _common([result[name].shape for result in results]), str(array.dtype))
         for name, array in results[0].items()
     ]
+
+
+def _usual(artifact: Artifact) -> str:
+    """The inputs as `--input` lines, as the file tells or implies them."""
+    format_ = find_format(artifact.format)
+    guess = format_.implied(artifact)
+    return " ".join(
+        f"--input {guess.get(spec.name, str(spec))}" for spec in format_.signature(artifact).inputs
+    )
 
 
 def _common(shapes: list[tuple[int, ...]]) -> Shape:

@@ -96,7 +96,7 @@ class StepError(OptkitError):
 
     Attributes:
         cause: what the step said.
-        results: the steps done before it.
+        results: the steps done before it; of several routes, on the one that came furthest.
         refused: whether a conversion merely does not take the model: another route may do.
         refusals: the routes that were tried.
     """
@@ -129,6 +129,7 @@ def reach(target: Target, shop: Workshop) -> Reached:
         StepError: a transform failed, or every route was refused.
     """
     refusals: list[Refusal] = []
+    done: tuple[StepResult, ...] = ()
     for route in target.routes:
         if any(route.steps[: item.at + 1] == item.route.steps[: item.at + 1] for item in refusals):
             continue
@@ -139,6 +140,7 @@ def reach(target: Target, shop: Workshop) -> Reached:
                 error.refusals = tuple(refusals)
                 raise
             refusals.append(Refusal(route, len(error.results), error.cause))
+            done = max(done, error.results, key=len)
             shop.listen(Event("note", refusals[-1].step.name, f"refused: {error.cause}"))
             continue
         artifact = results[-1].artifact if results else shop.source.artifact
@@ -147,6 +149,7 @@ def reach(target: Target, shop: Workshop) -> Reached:
     raise StepError(
         f"no route to {target.format} takes this model ({'; '.join(causes)})",
         "the first cause is the cheapest route's; -v shows the libraries' own log",
+        results=done,
         refusals=refusals,
     )
 
@@ -377,7 +380,7 @@ def disk_full(doing: str, place: Path) -> OptkitError:
 
 def _stamps(artifact: Artifact) -> list[tuple[int, ...]]:
     found = [file.stat() for file in artifact.files if file.exists()]
-    return [(at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for at in found]
+    return [(at.st_ino, at.st_size, at.st_mtime_ns) for at in found]
 
 
 def _arrow(step: Step) -> str:

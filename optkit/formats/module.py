@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Summary
-from optkit.core.errors import OptkitError, bad_input
+from optkit.core.errors import OptkitError, bad_input, root_cause
 from optkit.core.signature import Signature, TensorSpec
 from optkit.core.trust import load_callable
 from optkit.graphs.pickles import is_legacy, pickled_classes
@@ -85,10 +85,16 @@ def load(artifact: Artifact) -> torch.nn.Module:
     else:
         make = load_callable(artifact.factory, trusted=artifact.trusted,
                              wanted_for="builds the network", root=path.parent)  # fmt: skip
-        network = make()
+        try:
+            network = make()
+        except Exception as error:  # the user's own code
+            raise bad_input(
+                f"'{artifact.factory}' failed: {type(error).__name__}: {root_cause(error)}",
+                "it is called without arguments and returns the network; mend it",
+            ) from error
     if not isinstance(network, torch.nn.Module):
         raise bad_input(
-            f"{artifact.factory or path.name} gives a {type(network).__name__}, no torch.nn.Module",
+            f"{artifact.factory or path.name} gives '{type(network).__name__}', no torch.nn.Module",
             "let it return the network itself",
         )
     if artifact.factory is not None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FILE = "model.pt"
 NEEDS = ("torch",)
 
+_WRITTEN_AT_THE_END = {"version", ".data/version", ".data/serialization_id"}
+
 
 def recognise(path: Path) -> bool:
     """Whether `path` is a zip archive of TorchScript code and constants."""
@@ -37,6 +39,25 @@ def load(artifact: Artifact) -> torch.jit.ScriptModule:
         OptkitError: torch cannot read the file (bad input).
     """
     return _load(artifact.path)
+
+
+def save(network: torch.jit.ScriptModule, path: Path) -> None:
+    """Write a network; equal ones give equal bytes.
+
+    What torch adds for debugging is left out: it names the files and the lines that led here.
+    """
+    import torch
+
+    full = path.with_name(f"{path.name}.full")
+    network.save(str(full))
+    reader = torch._C.PyTorchFileReader(str(full))
+    writer = torch._C.PyTorchFileWriter(str(path))
+    for name in reader.get_all_records():
+        if not name.endswith(".debug_pkl") and name not in _WRITTEN_AT_THE_END:
+            record = reader.get_record(name)
+            writer.write_record(name, record, len(record))
+    writer.write_end_of_file()
+    full.unlink()
 
 
 def signature(artifact: Artifact) -> Signature:

@@ -17,8 +17,8 @@ class Options(BaseModel):
 
 
 @transform(
-    Options, takes=("onnx", "ir"), needs=("onnx", "onnxruntime", "openvino"), precision="fp16",
-    after=("fuse_batchnorm", "simplify"),
+    Options, takes=("onnx", "ir"), needs=("onnx", "onnx-ir", "onnxruntime", "openvino"),
+    precision="fp16", after=("fuse_batchnorm", "simplify"),
 )  # fmt: skip
 def convert_fp16(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Store weights in half precision; ONNX computes in it too.
@@ -63,11 +63,15 @@ def _convert_ir(artifact: Artifact, _: Options, context: Context) -> Outcome:
 
 
 def _convert_onnx(artifact: Artifact, options: Options, context: Context) -> Outcome:
+    import onnx_ir
+    from onnx_ir.passes.common import TopologicalSortPass
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     from optkit.formats import onnx
 
-    model = convert_float_to_float16(onnx.load(artifact), keep_io_types=options.keep_io)
+    half = convert_float_to_float16(onnx.load(artifact), keep_io_types=options.keep_io)
+    model = onnx_ir.from_proto(half)  # the converter puts its casts at the end of the graph
+    TopologicalSortPass()(model)
     path = context.output / "model.onnx"
-    onnx.save(model, path)
+    onnx.save(onnx_ir.to_proto(model), path)
     return Outcome(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -28,8 +29,11 @@ class Options(BaseModel):
 def emit_ir(artifact: Artifact, options: Options, context: Context) -> Outcome:  # noqa: ARG001
     """Write a model as OpenVINO IR.
 
-    Given TorchScript, an exported program or ONNX, the result is the `.xml` and `.bin` that
-    OpenVINO runs, weights in the precision they had. Names and shapes are those of the signature.
+    Given:
+        TorchScript, an exported program or ONNX
+    Result:
+        the `.xml` and `.bin` that OpenVINO runs, weights in the precision they had; names and
+        shapes are those of the signature
 
     Raises:
         OptkitError: the network does not use an input, or gives another number of outputs.
@@ -96,10 +100,29 @@ def _match_signature(model: openvino.Model, signature: Signature) -> None:
         ports[spec.name] = _input(model, spec.name, index, len(signature.inputs))
         ports[spec.name].get_tensor().set_names({spec.name})
         ports[spec.name].get_node().set_friendly_name(spec.name)
+    named = [*ports.values()]
     for spec, port in zip(signature.outputs, model.outputs, strict=True):
-        port.get_tensor().set_names({*port.get_tensor().get_names(), spec.name})
+        named.append(_own_tensor(port, named))
+        named[-1].get_tensor().set_names({spec.name})
+    model.validate_nodes_and_infer_types()  # outputs take on the names of their tensors
     model.reshape({port: _partial_shape(spec.shape) for spec, port in
                    zip(signature.inputs, ports.values(), strict=True)})  # fmt: skip
+
+
+def _own_tensor(port: openvino.Output, named: Sequence[openvino.Output]) -> openvino.Output:
+    """The tensor behind an output; a copy where another input or output has it already.
+
+    Names belong to tensors: two outputs of one tensor could not be told apart.
+    """
+    from openvino import opset13
+
+    result = port.get_node()
+    source = result.input_value(0)
+    if source not in named:
+        return source
+    copy = opset13.convert(source, source.get_element_type()).output(0)
+    result.input(0).replace_source_output(copy)
+    return copy
 
 
 def _input(model: openvino.Model, name: str, index: int, count: int) -> openvino.Output:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Context, Outcome, conversion
-from optkit.core.signature import Dim, Signature
+from optkit.core.errors import OptkitError
+from optkit.graphs import onnx_dims
 
 if TYPE_CHECKING:
-    import onnx
     import torch
 
 # Keys that name where a node came from are kept; the stack trace holds paths of this machine.
 _DROPPED = "pkg.torch.onnx.stack_trace"
+_NEWEST_TRACED = 20  # torch's exporter for TorchScript knows no later opset
 
 
 class Options(BaseModel):
@@ -35,14 +36,19 @@ class Options(BaseModel):
 def export_onnx(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Write a torch graph as ONNX.
 
-    Given TorchScript, torch's tracing exporter writes it; given an exported program, the newer
-    one does. Names, fixed and dynamic dimensions are those of the signature. Outputs in a dict or
-    in nested tuples become outputs of their own.
+    Given:
+        TorchScript (torch's tracing exporter writes it), or an exported program (the newer one)
+    Result:
+        ONNX nodes, loops and branches among them; names, fixed and dynamic dimensions are those of
+        the signature. Outputs in a dict or in nested tuples become outputs of their own
+
+    Raises:
+        OptkitError: the exporter cannot write that opset.
     """
     path = context.output / "model.onnx"
     export = _from_torchscript if artifact.format == "torchscript" else _from_program
     export(artifact, options, context, path)
-    _match_signature(path, artifact.signature)
+    onnx_dims.match(path, artifact.signature)
     return Outcome(path)
 
 
@@ -61,6 +67,12 @@ def _from_program(artifact: Artifact, options: Options, _: Context, path: Path) 
         output_names=[spec.name for spec in artifact.signature.outputs],
     )
     assert program is not None
+    if (written := program.model.opset_imports[""]) != options.opset:
+        raise OptkitError(
+            f"torch's exporter writes opset {written}, which could not be converted down to "
+            f"opset {options.opset}",
+            f"export_onnx: {{opset: {written}}}, or start from TorchScript",
+        )
     for node in program.model.graph.all_nodes():
         node.metadata_props.pop(_DROPPED, None)
     program.save(path)
@@ -71,13 +83,18 @@ def _from_torchscript(artifact: Artifact, options: Options, context: Context, pa
 
     from optkit.formats import torchscript
 
+    if options.opset > _NEWEST_TRACED:
+        raise OptkitError(
+            f"torch's exporter for TorchScript writes opset {_NEWEST_TRACED} at most, "
+            f"not {options.opset}",
+            f"export_onnx: {{opset: {_NEWEST_TRACED}}}",
+        )
     signature = artifact.signature
     arrays = context.example(0)
     example = tuple(torch.from_numpy(arrays[spec.name]) for spec in signature.inputs)
     axes = {
-        spec.name: {axis: _symbol(axis) for axis, dim in enumerate(spec.shape) if _free(dim)}
+        spec.name: onnx_dims.symbols(spec, "" if spec in signature.inputs else f"{spec.name}_")
         for spec in (*signature.inputs, *signature.outputs)
-        if spec.shape is not None
     }
     torch.onnx.export(
         _with_flat_outputs(torchscript.load(artifact), example),
@@ -85,20 +102,12 @@ def _from_torchscript(artifact: Artifact, options: Options, context: Context, pa
         path,
         dynamo=False,
         verbose=False,
-        opset_version=min(options.opset, 20),  # the newest that this exporter knows
+        opset_version=options.opset,
         do_constant_folding=options.optimize,
         input_names=[spec.name for spec in signature.inputs],
         output_names=[spec.name for spec in signature.outputs],
         dynamic_axes={name: free for name, free in axes.items() if free},
     )
-
-
-def _free(dim: int | Dim) -> bool:
-    return isinstance(dim, Dim)
-
-
-def _symbol(axis: int) -> str:
-    return "batch" if axis == 0 else f"dim_{axis}"
 
 
 def _with_flat_outputs(
@@ -126,23 +135,3 @@ def _with_flat_outputs(
         if isinstance(found, torch.Tensor) or all(isinstance(o, torch.Tensor) for o in found):
             return network
         return torch.jit.trace(Flat(), example, check_trace=False).eval()
-
-
-def _match_signature(path: Path, signature: Signature) -> None:
-    """Fix what the signature fixes, name what it leaves open, drop what names this machine."""
-    import onnx
-
-    model = onnx.load(path, load_external_data=False)
-    for spec, port in zip(signature.inputs, model.graph.input, strict=True):
-        _set_shape(port, spec.shape or ())
-    for node in model.graph.node:
-        node.ClearField("doc_string")
-    onnx.save(model, path)
-
-
-def _set_shape(port: onnx.ValueInfoProto, shape: tuple[int | Dim, ...]) -> None:
-    for axis, (dim, slot) in enumerate(zip(shape, port.type.tensor_type.shape.dim, strict=True)):
-        if isinstance(dim, int):
-            slot.dim_value = dim
-        elif not slot.dim_param:
-            slot.dim_param = _symbol(axis)

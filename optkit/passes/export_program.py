@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import torch
 
 
+# Where a node came from: paths of this machine, addresses in this process.
+_HISTORY = ("from_node", "stack_trace")
+
+
 class Options(BaseModel):
     """Options of `export_program`."""
 
@@ -38,8 +42,9 @@ def export_program(artifact: Artifact, options: Options, context: Context) -> Ou
 
     from optkit.formats import module
 
-    arrays = context.example(0)
     specs = artifact.signature.inputs
+    # torch takes a dimension of size 1 for a fixed one; the second example is larger than that.
+    arrays = context.example(1 if any(spec.dynamic for spec in specs) else 0)
     example = {spec.name: torch.from_numpy(arrays[spec.name]) for spec in specs}
     network, args, kwargs = (
         (_from_torchscript(artifact, tuple(example.values())), tuple(example.values()), {})
@@ -53,9 +58,24 @@ def export_program(artifact: Artifact, options: Options, context: Context) -> Ou
         dynamic_shapes={spec.name: _dynamic(spec) for spec in specs},
         strict=options.strict and artifact.format == "module",
     )
+    _forget_this_process(program)
+    for node in program.graph.nodes:
+        for key in _HISTORY:
+            node.meta.pop(key, None)
     path = context.output / "model.pt2"
     torch.export.save(program, path)
     return Outcome(path)
+
+
+def _forget_this_process(program: torch.export.ExportedProgram) -> None:
+    """Drop what would differ between equal programs: addresses in memory, paths, line numbers."""
+    import torch
+
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("from_node", None)
+                node.meta.pop("stack_trace", None)
 
 
 def _dynamic(spec: TensorSpec) -> dict[int, Any] | None:

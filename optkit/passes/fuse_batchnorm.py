@@ -43,7 +43,7 @@ def _fold_torchscript(artifact: Artifact, context: Context) -> Outcome:
     if left == before:
         return unchanged("no BatchNorm follows a convolution or linear layer")
     path = context.output / "model.pt"
-    frozen.save(str(path))
+    torchscript.save(frozen, path)
     return Outcome(path, details={"folded": before - left, "left": left})
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from optkit.core.artifact import Artifact
@@ -21,9 +24,11 @@ class Options(BaseModel):
 def trace(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Record one run of a network as TorchScript.
 
-    Given a network that is Python code, the result is the graph of the operations that it ran on
-    one example input. Branches and loops are recorded as they went; a network whose recording
-    depends on the values of its input is refused.
+    Given:
+        a network that is Python code
+    Result:
+        the graph of the operations that it ran on one example input. Branches and loops are
+        recorded as they went; a network whose recording depends on its input's values is refused
 
     Raises:
         OptkitError: a second input, of other values and another legal size, gives other results
@@ -31,7 +36,7 @@ def trace(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """
     import torch
 
-    from optkit.formats import module
+    from optkit.formats import module, torchscript
     from optkit.graphs.torch_outputs import flatten
 
     network = module.load(artifact)
@@ -41,7 +46,7 @@ def trace(artifact: Artifact, options: Options, context: Context) -> Outcome:
         arrays = context.example(variant)
         return {name: torch.from_numpy(arrays[name]) for name in names}
 
-    with torch.no_grad():
+    with torch.no_grad(), _fresh_class_names():
         traced = torch.jit.trace(
             network, example_kwarg_inputs=example(0), strict=False, check_trace=False
         )
@@ -56,5 +61,23 @@ def trace(artifact: Artifact, options: Options, context: Context) -> Outcome:
                 "the network branches on its input; use export_program, or torch.jit.script it",
             )
     path = context.output / "model.pt"
-    traced.save(str(path))
+    torchscript.save(traced, path)
     return Outcome(path)
+
+
+@contextmanager
+def _fresh_class_names() -> Iterator[None]:
+    """Name the recording's classes as in a fresh process.
+
+    torch keeps every class that it ever recorded, and numbers the next one of that name.
+    """
+    import torch
+    from torch.jit import _recursive, _state
+
+    kept = _state._python_cu, _recursive.concrete_type_store
+    _state._python_cu = torch._C.CompilationUnit()
+    _recursive.concrete_type_store = _recursive.ConcreteTypeStore()
+    try:
+        yield
+    finally:
+        _state._python_cu, _recursive.concrete_type_store = kept

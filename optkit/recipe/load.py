@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from optkit.recipe.order import order_problems
 from optkit.recipe.overrides import override
 from optkit.recipe.places import KeyPath, Place, Positions, Problem, Unreadable, found, problem
 from optkit.recipe.steps import step_problems
+
+_STARTER = "optkit convert MODEL --to FORMAT --dry-run --save-recipe FILE writes a recipe"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,12 @@ class LoadedRecipe:
     def resolve(self, path: str) -> Path:
         """A path of the recipe, seen from the current folder."""
         return self.path.parent / Path(path).expanduser()
+
+    def files(self) -> tuple[Path, ...]:
+        """The model and the data that it names, those that are there."""
+        data = (self.recipe.data.calibration, self.recipe.data.validation)
+        named = (self.recipe.model.path, *(one.path for one in data if one))
+        return tuple(path for path in map(self.resolve, named) if path.exists())
 
     def error(self, path: KeyPath, message: str, hint: str = "") -> OptkitError:
         """Bad input at a place in the recipe, such as ('passes', 1)."""
@@ -75,16 +83,18 @@ def problems(text: str, overrides: Sequence[str] = ()) -> list[Problem]:
     return _check(text, overrides)[2]
 
 
-def from_flags(content: dict[str, Any]) -> LoadedRecipe:
+def from_flags(content: dict[str, Any], flags: Mapping[KeyPath, str] | None = None) -> LoadedRecipe:
     """The recipe that a command's flags amount to; its paths are relative to the current folder.
 
     Args:
         content: as the YAML would hold it; None for what was not given.
+        flags: what the user wrote for a key, such as `--precision int8`; messages begin with it.
 
     Raises:
         OptkitError: no recipe may say this (bad input).
     """
-    positions = Positions(values={(): Place(0, 0, "the command line")})
+    written = {(): "the command line", **(flags or {})}
+    positions = Positions(values={path: Place(0, 0, text) for path, text in written.items()})
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
@@ -103,7 +113,7 @@ def read_text(path: Path | str) -> str:
         with Path(path).open("rb") as file:
             content = file.read(4 * MOST_CHARACTERS)  # what exceeds the bound is refused later
     except FileNotFoundError:
-        raise bad_input(f"{path}: no such file", "optkit init MODEL writes a recipe") from None
+        raise bad_input(f"{path}: no such file", f"check the path; {_STARTER}") from None
     except IsADirectoryError:
         raise bad_input(f"{path} is a folder", "name the recipe in it") from None
     except OSError as error:
@@ -157,11 +167,7 @@ def _read(text: str, overrides: Sequence[str]) -> Document:
     """The document with its overrides, known to be a recipe of our version."""
     document = read_document(text)
     if document is None:
-        raise Unreadable(
-            problem(
-                Place(1, 1), "the recipe is empty", "optkit init MODEL writes one to start with"
-            )
-        )
+        raise Unreadable(problem(Place(1, 1), "the recipe is empty", _STARTER))
     if not isinstance(document.data, dict):
         raise Unreadable(
             problem(

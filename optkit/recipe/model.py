@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from optkit.catalogue import did_you_mean, format_names
-from optkit.core.signature import TensorSpec, parse_dim
+from optkit.core.signature import Dim, TensorSpec, parse_dim
 from optkit.recipe.gates import Bound, GateName
 from optkit.recipe.places import found
 
@@ -73,7 +73,8 @@ def _dim(value: object) -> int | str:
     if isinstance(value, (int, str)) and not isinstance(value, bool):
         with suppress(ValueError):
             dim = parse_dim(value)
-    if dim is None or (isinstance(dim, int) and dim > LARGEST_DIMENSION):
+    least = dim.low if isinstance(dim, Dim) else dim
+    if least is None or not 1 <= least <= LARGEST_DIMENSION:
         raise PydanticCustomError(
             "dim",
             "a dimension must be a number, '?' or a range, found {found}",
@@ -265,4 +266,3 @@ class Recipe(_Section):
         {}, description="bounds on measured figures; missing one fails the run"
     )
     seed: Annotated[Whole, Field(ge=0)] = Field(0, description="for anything random")
-

@@ -284,11 +284,15 @@ MISTAKES = {
         "1:1: a recipe must be a mapping, found a list",
         "begin it with optkit: 1 and model: {path: ...}",
     ),
-    "empty": ("", "1:1: the recipe is empty", "optkit init MODEL writes one to start with"),
+    "empty": (
+        "",
+        "1:1: the recipe is empty",
+        "optkit convert MODEL --to FORMAT --dry-run --save-recipe FILE writes a recipe",
+    ),
     "comments alone": (
         "# nothing\n",
         "1:1: the recipe is empty",
-        "optkit init MODEL writes one to start with",
+        "optkit convert MODEL --to FORMAT --dry-run --save-recipe FILE writes a recipe",
     ),
 }
 

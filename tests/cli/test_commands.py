@@ -1,0 +1,190 @@
+"""Every command does its plain work, for people and for machines."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optkit import __version__
+
+Optkit = Callable[..., Any]
+
+
+@pytest.fixture
+def recipe(shelf: Path, place: Path) -> Path:
+    path = place / "recipe.yaml"
+    path.write_text(
+        f"optkit: 1\nmodel: {{path: {shelf / 'traced.pt'}}}\nto: ir\nprecision: int8\n"
+        f"data:\n  calibration: {{path: {shelf / 'data.npz'}, labels: label}}\nbenchmark: false\n"
+    )
+    return path
+
+
+def document(optkit: Optkit, *arguments: object, code: int = 0) -> Any:
+    """The one JSON document on standard output."""
+    ended = optkit(*arguments, "--json")
+    assert ended.code == code, ended.err
+    return json.loads(ended.out)
+
+
+def test_run(optkit: Optkit, recipe: Path) -> None:
+    ended = optkit("run", "recipe.yaml", "-o", "out")
+    assert ended.code == 0, ended.err
+    assert ended.out.rstrip().endswith("ok  out/: model.xml")
+    manifest = document(optkit, "run", "recipe.yaml", "-o", "out")
+    assert manifest == json.loads(Path("out/optkit.json").read_text())
+    assert [step["pass"] for step in manifest["steps"]] == ["emit_ir", "quantize_int8"]
+    assert manifest["validation"][0]["metric"]["name"] == "accuracy"
+    assert optkit("run", "recipe.yaml", "-o", "out", "-q").out == ""
+    # the resolved recipe does the same
+    again = document(optkit, "run", "out/recipe.yaml", "-o", "again", "--set", "benchmark=false")
+    assert again["artifacts"] == manifest["artifacts"]
+
+
+def test_plan(optkit: Optkit, recipe: Path) -> None:
+    assert "emit_ir" in optkit("plan", "recipe.yaml").out
+    found = document(optkit, "plan", "recipe.yaml", "--set", "precision=fp32")
+    assert found["format"] == "torchscript"
+    (target,) = found["targets"]
+    assert (target["format"], target["precision"]) == ("ir", "fp32")
+    assert [step["pass"] for step in target["routes"][0]] == ["emit_ir"]
+
+
+def test_dry_run_saves_a_recipe_that_lints(optkit: Optkit, shelf: Path, place: Path) -> None:
+    ended = optkit(
+        "convert", shelf / "traced.pt", "--to", "ir", "--dry-run", "--save-recipe", "new.yaml"
+    )
+    assert ended.code == 0
+    assert {path.name for path in place.iterdir()} == {"new.yaml"}
+    assert optkit("lint", "new.yaml").out == "1 recipe checked: no mistakes\n"
+
+
+def test_lint(optkit: Optkit, recipe: Path) -> None:
+    assert optkit("lint", "recipe.yaml").code == 0
+    assert document(optkit, "lint", "recipe.yaml") == {"problems": []}
+    Path("bad.yaml").write_text("optkit: 1\nmodel: {path: m.pt}\nto: irr\n")
+    ended = optkit("lint", "recipe.yaml", "bad.yaml")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == ("bad.yaml:3:5: unknown format 'irr'\n  fix: did you mean 'ir'?\n")
+    found = document(optkit, "lint", "bad.yaml", code=2)
+    assert found == {
+        "problems": [
+            {
+                "path": "bad.yaml",
+                "line": 3,
+                "column": 5,
+                "message": "unknown format 'irr'",
+                "hint": "did you mean 'ir'?",
+            }
+        ]
+    }
+
+
+@pytest.mark.parametrize("name", ["traced.pt", "exported.pt2", "model.onnx", "model.xml"])
+def test_inspect(optkit: Optkit, shelf: Path, name: str) -> None:
+    assert "image=" in optkit("inspect", shelf / name).out
+    found = document(optkit, "inspect", shelf / name)
+    assert found["inputs"][0]["name"] == "image"
+    assert found["bytes"] > 0
+    assert sum(found["precision"].values()) == 2  # one convolution, one linear layer
+
+
+def test_validate(optkit: Optkit, shelf: Path) -> None:
+    command = ("validate", shelf / "model.onnx", "--reference", shelf / "traced.pt")
+    assert "cosine" in optkit(*command).out
+    found = document(optkit, *command, "--data", shelf / "data.npz", "--labels", "label")
+    assert found["status"] == "ok"
+    assert found["validation"][0]["metric"]["drop"] == 0
+    assert found["validation"][0]["data"] == "given"
+    missed = document(optkit, *command, "--gate", "cosine>=2", code=3)
+    assert missed["status"] == "gated"
+
+
+def test_bench(optkit: Optkit, shelf: Path) -> None:
+    models = (shelf / "traced.pt", shelf / "model.xml")
+    found = document(optkit, "bench", *models, "--seconds", "0.1", "--input", "image=2,3,8,8")
+    first, second = found["benchmark"]
+    assert (first["artifact"], first["runtime"], first["speedup"]) == ("traced.pt", "torch", None)
+    assert (second["artifact"], second["runtime"]) == ("model.xml", "openvino")
+    assert second["speedup"]["value"] > 0
+    assert first["latency_ms"]["p50"] > 0
+
+
+def test_passes(optkit: Optkit) -> None:
+    assert "quantize_int8" in optkit("passes").out
+    assert "preset" in optkit("passes", "quantize_int8").out
+    found = document(optkit, "passes", "emit_ir")
+    assert [item["name"] for item in found["passes"]] == ["emit_ir"]
+    assert found["passes"][0]["gives"] == "ir"
+
+
+def test_cache(
+    optkit: Optkit, shelf: Path, tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    store = tmp_path_factory.mktemp("fresh")
+    monkeypatch.setenv("OPTKIT_CACHE_DIR", str(store))
+    empty = document(optkit, "cache", "info")
+    assert (empty["steps"], empty["bytes"], empty["path"]) == (0, 0, str(store))
+    assert optkit("convert", shelf / "traced.pt", "--to", "ir", "--no-benchmark").code == 0
+    full = document(optkit, "cache", "info")
+    assert full["steps"] == 1
+    assert str(store) in optkit("cache", "info").out
+    assert document(optkit, "cache", "prune") == {"freed": 0}
+    assert optkit("cache", "prune", "--to", "1G").out == "0 B set free\n"
+    assert document(optkit, "cache", "clear") == {"freed": full["bytes"]}
+    assert document(optkit, "cache", "info")["bytes"] == 0
+
+
+def test_a_store_that_cannot_be(
+    refused: Callable[..., None], shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPTKIT_CACHE_DIR", "/dev/null/store")
+    for command in (("convert", shelf / "traced.pt", "--to", "ir"), ("cache", "clear")):
+        refused(
+            *command, cause="cannot write to the store /dev/null/store: Not a directory",
+            fix="set OPTKIT_CACHE_DIR to a folder that you may write to, or add --no-cache",
+        )  # fmt: skip
+
+
+def test_doctor(optkit: Optkit) -> None:
+    assert "openvino" in optkit("doctor").out
+    found = document(optkit, "doctor")
+    assert found["healthy"] is True
+    named = {check["name"]: check["found"] for check in found["checks"]}
+    assert named["optkit"] == __version__
+    assert "devices of openvino" in named
+
+
+def test_version_and_help(optkit: Optkit) -> None:
+    assert optkit("--version").out == f"optkit {__version__}\n"
+    assert "convert" in optkit("--help").out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("convert", "gone.pt", "--to", "ir"),
+        ("inspect", "gone.pt"),
+        ("bench", "gone.pt"),
+        ("validate", "gone.pt", "--reference", "gone.pt"),
+        ("run", "gone.yaml"),
+        ("plan", "gone.yaml"),
+        ("lint", "gone.yaml"),
+        ("passes", "gone"),
+        ("cache", "prune", "--to", "much"),
+        ("gone",),
+        ("inspect", "--gone"),
+    ],
+    ids=" ".join,
+)
+def test_an_error_is_one_document_too(optkit: Optkit, command: tuple[str, ...]) -> None:
+    ended = optkit(*command, "--json")
+    error = json.loads(ended.out)["error"]
+    assert set(error) == {"message", "hint", "exit"}
+    assert (ended.code, error["exit"]) == (2, 2)
+    assert error["message"]
+    assert error["hint"]
+    assert ended.err == ""

@@ -1,0 +1,180 @@
+import models
+import pytest
+import torch
+from torch import nn
+
+from optkit.catalogue import find_format
+from optkit.core.errors import Exit, OptkitError
+from optkit.core.signature import Dim, Signature, TensorSpec
+
+INT8 = 0.95
+"""The cosine that INT8 has to reach."""
+
+
+class Attention(nn.Module):
+    """One head over (N, 6, 8), written out: (N, 6, 8) -> (N, 6, 8)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.value = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
+        score = self.query(sequence) @ self.key(sequence).transpose(1, 2)
+        return torch.softmax(score / 8**0.5, -1) @ self.value(sequence)
+
+
+def ir(kind, tmp_path):
+    return models.artifact("ir", models.ir_file(kind, tmp_path / "source.xml"))
+
+
+def onnx(kind, tmp_path):
+    path = models.onnx_file(kind, tmp_path / "source.onnx", dynamic_batch=True)
+    return models.artifact("onnx", path)
+
+
+def precision(done):
+    return dict(find_format(done.artifact.format).summary(done.artifact).precision)
+
+
+@pytest.fixture(scope="module")
+def attention(tmp_path_factory):
+    import openvino
+
+    from optkit.formats import ir as format_
+
+    path = tmp_path_factory.mktemp("attention") / "source.xml"
+    torch.manual_seed(0)
+    model = openvino.convert_model(
+        Attention().eval(), example_input=torch.randn(2, 6, 8), input=[("sequence", [-1, 6, 8])]
+    )
+    model.outputs[0].get_tensor().set_names({"output"})
+    format_.save(model, path)
+    return models.artifact("ir", path)
+
+
+def test_ir(apply, tmp_path):
+    """
+    Given: Convolution and MatMul with float32 weights
+    Result: both with int8 weights and FakeQuantize on what they read, three in all
+    """
+    done = apply("quantize_int8", ir(models.ConvNet, tmp_path), cosine=INT8, twice=True)
+    assert done.after["FakeQuantize"] == 3
+    assert (precision(done), done.outcome.details["model_type"]) == ({"int8": 2}, "cnn")
+
+
+def test_onnx(apply, tmp_path):
+    """
+    Given: Conv → Relu → ReduceMean → Gemm
+    Result: QuantizeLinear → DequantizeLinear on what they read, DequantizeLinear on weights
+    """
+    done = apply("quantize_int8", onnx(models.ConvNet, tmp_path), cosine=INT8, twice=True)
+    assert done.after["QuantizeLinear"] >= 3
+    assert precision(done) == {"int8": 2}
+    face = find_format("onnx").signature(done.artifact)
+    assert face.inputs[0].shape == (Dim(), 3, 8, 8)
+
+
+def test_loops_and_branches_in_onnx(apply, tmp_path):
+    """
+    Given: a linear layer before a loop and a branch, scripted
+    Result: the layer outside the loop in int8; NNCF leaves the loop's body alone
+    """
+
+    class Steps(models.LoopNet):
+        def __init__(self) -> None:
+            super().__init__()
+            self.enter = nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.enter(x)
+            n = 0
+            while n < 3:
+                x = torch.tanh(self.step(x))
+                n += 1
+            return x * 2 if bool(x.sum() > 0) else x - 1
+
+    path = models.scripted(Steps, tmp_path / "source.pt")
+    face = Signature((TensorSpec("x", (2, 4), "float32"),))
+    given = apply("export_onnx", models.artifact("torchscript", path, signature=face)).artifact
+    done = apply("quantize_int8", given, cosine=INT8)
+    assert precision(done) == {"int8": 1, "fp32": 1}
+
+
+def test_an_ignored_layer_stays_in_floating_point(apply, tmp_path):
+    import onnx as library
+
+    given = onnx(models.ConvNet, tmp_path)
+    (conv,) = [n.name for n in library.load(given.path).graph.node if n.op_type == "Conv"]
+    done = apply("quantize_int8", given, cosine=INT8, ignored_scope={"names": [conv]})
+    assert precision(done) == {"int8": 1, "fp32": 1}
+
+
+def test_an_ignored_type_stays_in_floating_point(apply, tmp_path):
+    scope = {"types": ["MatMul"]}
+    done = apply("quantize_int8", ir(models.ConvNet, tmp_path), cosine=INT8, ignored_scope=scope)
+    assert precision(done) == {"int8": 1, "fp32": 1}
+
+
+@pytest.mark.parametrize("scope", [{"names": ["nowhere"]}, {"patterns": ["nowhere.*"]}])
+def test_an_ignored_name_that_is_not_there_is_refused(apply, tmp_path, scope):
+    with pytest.raises(OptkitError, match="nowhere") as caught:
+        apply("quantize_int8", ir(models.ConvNet, tmp_path), ignored_scope=scope)
+    assert caught.value.exit_code is Exit.BAD_INPUT
+    assert "ignored_scope" in caught.value.hint
+
+
+def test_subset_size_bounds_what_is_read(apply, tmp_path):
+    given = ir(models.ConvNet, tmp_path)
+    assert apply("quantize_int8", given, cosine=INT8, subset_size=4).outcome.details == {
+        "subset_size": 4, "model_type": "cnn",
+    }  # fmt: skip
+
+
+def test_all_samples_where_there_are_fewer(apply, tmp_path):
+    details = apply("quantize_int8", ir(models.ConvNet, tmp_path), cosine=INT8).outcome.details
+    assert details["subset_size"] == 16
+
+
+def test_presets_differ_where_values_are_signed(apply, tmp_path):
+    """
+    Given: an input with values of both signs
+    Result: its range is symmetric with the preset performance, as seen with mixed
+    """
+    given = ir(models.ConvNet, tmp_path)
+    ranges = {}
+    for preset in ("performance", "mixed"):
+        folder = tmp_path / preset
+        folder.mkdir()
+        done = apply("quantize_int8", given, cosine=INT8, preset=preset)
+        model = find_format("ir").load(done.artifact)
+        (entry,) = model.inputs[0].get_target_inputs()
+        first = entry.get_node()
+        low, high = (first.input_value(at).get_node().data.item() for at in (1, 2))
+        ranges[preset] = low, high
+        for made in tmp_path.glob("quantize_int8-*"):
+            made.rename(folder / made.name)
+    low, high = ranges["performance"]
+    assert low == pytest.approx(-high * 128 / 127, rel=1e-3)
+    assert ranges["mixed"] != ranges["performance"]
+
+
+def test_attention_makes_a_transformer(apply, attention):
+    """
+    Given: three linear layers, softmax and two products of activations
+    Result: found to be a transformer
+    """
+    done = apply("quantize_int8", attention, cosine=INT8)
+    assert done.outcome.details["model_type"] == "transformer"
+    assert precision(done)["int8"] >= 2
+
+
+def test_the_user_may_know_better(apply, attention):
+    done = apply("quantize_int8", attention, cosine=INT8, model_type="cnn")
+    assert done.outcome.details["model_type"] == "cnn"
+
+
+def test_a_network_without_weights(apply, tmp_path):
+    path = tmp_path / "source.onnx"
+    torch.onnx.export(nn.ReLU(), (torch.randn(2, 3),), path, dynamo=False, input_names=["x"])
+    done = apply("quantize_int8", models.artifact("onnx", path))
+    assert done.outcome.reason == "no operation that carries weights"

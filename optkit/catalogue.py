@@ -44,13 +44,14 @@ def find_pass(name: str) -> Pass:
     """The pass of that name.
 
     Raises:
-        OptkitError: there is none (bad input, with the nearest name).
+        OptkitError: there is none (bad input, with the nearest name), or the package that brings
+            it is broken.
     """
     if name in _modules("passes"):
         return cast(Pass, getattr(importlib.import_module(f"optkit.passes.{name}"), name))
     for point in _plugins():
         if point.name == name:
-            return cast(Pass, point.load())
+            return _load(point)
     raise unknown("pass", name, pass_names())
 
 
@@ -122,3 +123,20 @@ def _modules(folder: str) -> tuple[str, ...]:
 @cache
 def _plugins() -> tuple[metadata.EntryPoint, ...]:
     return tuple(metadata.entry_points(group="optkit.passes"))
+
+
+def _load(point: metadata.EntryPoint) -> Pass:
+    package = point.dist.name if point.dist else point.module
+    try:
+        found = point.load()
+    except Exception as error:  # another's module may raise anything
+        raise OptkitError(
+            f"the pass '{point.name}' of the package {package} cannot be loaded: {error}",
+            f"mend it, or leave it out: pip uninstall {package}",
+        ) from error
+    if not isinstance(found, Pass):
+        raise OptkitError(
+            f"'{point.name}' of the package {package} is no pass",
+            "declare it with optkit.core.contract.transform or conversion",
+        )
+    return found

@@ -104,8 +104,9 @@ def _target(loaded: LoadedRecipe, source: str, goal: str | None) -> Target:
 
 
 def _preference(route: Route) -> tuple[int, int, int]:
-    """Cheap before short before late: a transform works best on the format that is wanted."""
-    elsewhere = sum(step.takes == step.gives != route.steps[-1].gives for step in route.steps)
+    """Cheap before short; then the precision is best lowered in the format that is wanted."""
+    lowered = [step.gives for step in route.steps if find_pass(step.name).precision]
+    elsewhere = sum(name != route.steps[-1].gives for name in lowered)
     return route.cost, len(route.steps), elsewhere
 
 
@@ -156,9 +157,10 @@ def _ways(
 def _conversions(
     source: str, goals: Sequence[str] | None, been: tuple[str, ...] = ()
 ) -> Iterator[tuple[Step, ...]]:
-    """Every chain of conversions to one of the goals that meets no format twice."""
+    """Every chain of conversions that ends in one of the goals and meets no format twice."""
     if goals is None or source in goals:
         yield ()
+    if goals is None:
         return
     for item in all_passes():
         if item.gives is None or source not in item.takes or item.gives in (*been, source):
@@ -173,7 +175,7 @@ def _unreachable(
 ) -> OptkitError:
     reach = reachable({source})
     hint = f"from {source} optkit reaches: {', '.join(sorted(reach))}"
-    for index, name in enumerate(names):
+    for index, name in enumerate(names if loaded.recipe.passes else ()):
         if reach.isdisjoint(find_pass(name).takes):
             takes = " or ".join(find_pass(name).takes)
             return loaded.error(

@@ -98,6 +98,7 @@ def _contender_to_json(contender: Contender) -> dict[str, Any]:
             "path": str(artifact.path),
             "files": [str(path) for path in artifact.files],
             "signature": signature_to_json(artifact.signature),
+            "root": artifact.root and str(artifact.root),
         },
     }
 
@@ -112,6 +113,7 @@ def _contender_from_json(data: Mapping[str, Any]) -> Contender:
             "files": tuple(map(Path, artifact["files"])),
             "signature": signature_from_json(artifact["signature"]),
             "lineage": tuple(artifact["lineage"]),
+            "root": artifact["root"] and Path(artifact["root"]),
         }),
         data["runtime"],
         Settings(**data["settings"]),

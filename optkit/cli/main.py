@@ -50,15 +50,13 @@ def run_command(arguments: list[str]) -> int:
         result = make_app()(arguments, prog_name="optkit", standalone_mode=False)
     except typer.TyperException as error:
         return _failed(_usage(error), as_json)
-    except (KeyboardInterrupt, typer.Abort):
-        interrupted = "interrupted; finished steps are kept, the same command goes on from there"
-        return _failed(OptkitError(interrupted, exit_code=Exit.INTERRUPTED), as_json)
     except OptkitError as error:
         return _failed(error, as_json)
-    except BrokenPipeError:
-        return Exit.OK
     except Exception as error:  # a fault of ours: everything a user can cause is an OptkitError
         return _failed(_fault(error), as_json)
+    if result == Exit.INTERRUPTED:  # how typer ends on Ctrl-C
+        kept = "finished steps are kept: the same command goes on from there"
+        return _failed(OptkitError("interrupted", kept, exit_code=Exit.INTERRUPTED), as_json)
     return result if isinstance(result, int) else Exit.OK
 
 

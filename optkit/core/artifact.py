@@ -23,6 +23,7 @@ class Artifact:
         factory: `package.module:callable` that builds the network which the weights belong to
             (format `module` alone).
         trusted: whether the user allowed this model's own code to run (`--trust-code`).
+        root: the folder that this code is imported from first; the model's own if None.
     """
 
     format: str
@@ -34,3 +35,4 @@ class Artifact:
     lineage: tuple[str, ...] = ()
     factory: str | None = None
     trusted: bool = False
+    root: Path | None = None

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from optkit.core.errors import bad_input, root_cause
+
+
+@contextmanager
+def importing_from(root: Path) -> Iterator[None]:
+    """Search `root` first for modules."""
+    place = str(root.resolve())
+    sys.path.insert(0, place)
+    try:
+        yield
+    finally:
+        sys.path.remove(place)
 
 
 def load_callable(spec: str, *, trusted: bool, wanted_for: str, root: Path) -> Callable[..., Any]:
@@ -31,9 +43,9 @@ def load_callable(spec: str, *, trusted: bool, wanted_for: str, root: Path) -> C
     module_name, _, attribute = spec.partition(":")
     if not module_name or not attribute:
         raise bad_input(f"'{spec}' names no callable", "write it as package.module:callable")
-    sys.path.insert(0, str(root))
     try:
-        target: Any = importlib.import_module(module_name)
+        with importing_from(root):
+            target: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
             target = getattr(target, part)
     except (ImportError, AttributeError) as error:
@@ -45,8 +57,6 @@ def load_callable(spec: str, *, trusted: bool, wanted_for: str, root: Path) -> C
             f"importing '{module_name}' failed: {type(error).__name__}: {root_cause(error)}",
             f"mend it until this works: python -c 'import {module_name}'",
         ) from error
-    finally:
-        sys.path.remove(str(root))
     if not callable(target):
         raise bad_input(f"'{spec}' is not callable", "name a function or a class")
     return target  # type: ignore[no-any-return]

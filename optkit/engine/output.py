@@ -33,6 +33,17 @@ def check_output(folder: Path, *, force: bool, spare: Sequence[Path] = ()) -> No
         OptkitError: bad input: a file, somebody else's folder, one that holds what is to be
             spared, or not writable.
     """
+    try:
+        _refuse(folder, force=force, spare=spare)
+        _probe(folder)
+    except OSError as error:
+        raise bad_input(
+            f"cannot write the output to {folder}: {error.strerror}",
+            "name another folder with -o",
+        ) from None
+
+
+def _refuse(folder: Path, *, force: bool, spare: Sequence[Path]) -> None:
     if folder.is_symlink() and not folder.exists():
         raise bad_input(f"the output {folder} is a link to nothing", "name a folder with -o")
     if folder.exists() and not folder.is_dir():
@@ -50,17 +61,15 @@ def check_output(folder: Path, *, force: bool, spare: Sequence[Path] = ()) -> No
             f"the output folder {folder} holds files that optkit did not write",
             "name another folder with -o, or replace it with --force",
         )
+
+
+def _probe(folder: Path) -> None:
+    """Write beside the place, or where its parents will come to lie."""
     existing = folder.resolve().parent
     while not existing.exists():
         existing = existing.parent
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=existing):
-            pass
-    except OSError as error:
-        raise bad_input(
-            f"cannot write the output to {existing}: {error.strerror}",
-            "name another folder with -o",
-        ) from None
+    with tempfile.TemporaryDirectory(prefix=".optkit-", dir=existing):
+        pass
 
 
 def write_output(folder: Path, artifacts: Sequence[Artifact], documents: Mapping[str, str]) -> None:

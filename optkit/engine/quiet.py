@@ -33,6 +33,21 @@ def quiet(log: Path) -> Iterator[None]:
                 os.close(copy)
 
 
+@contextmanager
+def aloud() -> Iterator[None]:
+    """Send what libraries print on standard output to standard error: a document may go there."""
+    sys.stdout.flush()
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _flush_native()
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
 def _flush_native() -> None:
     """Write out what C libraries hold back, before their stream leads elsewhere again."""
     ctypes.CDLL(None).fflush(None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from optkit.engine.data import Data, read_data
 from optkit.engine.manifest import Proven, make_lock, make_manifest, resolve_recipe
 from optkit.engine.output import MANIFEST, check_output, to_json, write_output
 from optkit.engine.proof import benchmark, figures, summarise, validate
-from optkit.engine.quiet import quiet
+from optkit.engine.quiet import aloud, quiet
 from optkit.engine.source import prove, read_model
 from optkit.engine.steps import Reached, Workshop, disk_full, is_disk_full, reach, run_route
 from optkit.plan import Target, baseline, make_plan
@@ -127,7 +127,7 @@ def workplace(wishes: Wishes = DEFAULT) -> Iterator[Store]:
             store = stack.enter_context(Store(Path(place), lasting=False))
         log = stack.enter_context(store.staging()) / "libraries.log"
         try:
-            with nullcontext() if wishes.verbose else quiet(log):
+            with aloud() if wishes.verbose else quiet(log):
                 yield store
         except OptkitError as error:
             error.log = log.read_text(errors="replace") if log.exists() else ""

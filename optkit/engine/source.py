@@ -104,6 +104,7 @@ def read_model(
         sum(file.stat().st_size for file in files),
         factory=factory,
         trusted=trusted,
+        root=root or path.parent,
     )
     found = store.fact(
         about(artifact, "signature"), lambda: signature_to_json(format_.signature(artifact))
@@ -117,11 +118,11 @@ def recognise(path: Path) -> str:
     Raises:
         OptkitError: bad input: missing, not readable, empty, truncated, a folder, or no model.
     """
-    if path.is_dir():
-        raise bad_input(f"{path} is a folder, not a model", "name the model file in it")
     try:
         with path.open("rb") as file:
             head = file.read(64)
+    except IsADirectoryError:
+        raise bad_input(f"{path} is a folder, not a model", "name the model file in it") from None
     except FileNotFoundError:
         raise bad_input(f"no such model: {path}", "check the path") from None
     except OSError as error:

@@ -15,7 +15,8 @@ from optkit.core.contract import Summary
 from optkit.core.errors import bad_input
 from optkit.core.signature import DTYPES, Dim, Signature, TensorSpec
 from optkit.graphs import exported_graph as graphs
-from optkit.graphs.exported_trust import hazards, pytree_classes
+from optkit.graphs.exported_containers import containers, stand_in
+from optkit.graphs.exported_trust import hazards
 from optkit.graphs.reading import implied_specs, unreadable, zip_members
 from optkit.graphs.torch_outputs import child, spec_keys, spec_names
 
@@ -104,18 +105,22 @@ def _allow(path: Path, *, trusted: bool) -> None:
             f"'{path.name}' would run code of its own while loading: {found[0]}",
             "if you trust this model, add --trust-code",
         )
-    classes = pytree_classes(path)
+    classes = containers(path)
     if trusted:
         for name in classes:
             with suppress(ImportError):
                 importlib.import_module(name.rpartition(".")[0])
     from torch.utils import _pytree
 
-    if unknown := [name for name in classes if name not in _pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE]:
-        raise bad_input(
-            f"'{path.name}' takes or returns a {unknown[0]}, which this process does not know",
-            "export the network with a dict or tuple instead (transformers: return_dict=False)",
-        )
+    for name, keyed in classes.items():
+        if name in _pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE:
+            continue
+        if not keyed:
+            raise bad_input(
+                f"'{path.name}' takes or returns a {name}, which this process does not know",
+                "export the network with a dict or tuple instead",
+            )
+        stand_in(name)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from optkit.core.artifact import Artifact
 from optkit.core.contract import Summary
 from optkit.core.errors import OptkitError, bad_input, root_cause
 from optkit.core.signature import Signature, TensorSpec
-from optkit.core.trust import load_callable
+from optkit.core.trust import importing_from, load_callable
 from optkit.graphs.pickles import is_legacy, pickled_classes
 from optkit.graphs.reading import unreadable, zip_members
 from optkit.graphs.torch_weights import fill, is_safetensors, listed, read_weights
@@ -81,10 +81,11 @@ def load(artifact: Artifact) -> torch.nn.Module:
     if error := refusal(path, artifact.factory, trusted=artifact.trusted):
         raise error
     if artifact.factory is None:
-        network = _unpickle(path)
+        network = _unpickle(path, artifact.root or path.parent)
     else:
         make = load_callable(artifact.factory, trusted=artifact.trusted,
-                             wanted_for="builds the network", root=path.parent)  # fmt: skip
+                             wanted_for="builds the network",
+                             root=artifact.root or path.parent)  # fmt: skip
         try:
             network = make()
         except Exception as error:  # the user's own code
@@ -176,11 +177,12 @@ def _holds_weights(path: Path) -> bool:
     return is_safetensors(path) or not pickled_classes(path)
 
 
-def _unpickle(path: Path) -> Any:
+def _unpickle(path: Path, root: Path) -> Any:
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=False)
+        with importing_from(root):
+            return torch.load(path, map_location="cpu", weights_only=False)
     except (ImportError, AttributeError) as error:
         raise bad_input(
             f"cannot rebuild the network in '{path.name}': {error}",

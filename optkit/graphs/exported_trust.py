@@ -41,15 +41,6 @@ def hazards(path: Path) -> tuple[str, ...]:
         return tuple(sorted(set(_hazards(archive))))
 
 
-def pytree_classes(path: Path) -> tuple[str, ...]:
-    """Dotted names of the classes that hold the inputs and outputs, built-in ones left out."""
-    with zipfile.ZipFile(path) as archive:
-        texts = [text for program in _programs(archive) for text in _texts(program, "in_spec")]
-        texts += [text for program in _programs(archive) for text in _texts(program, "out_spec")]
-    names = {name for text in texts for name in _texts(json.loads(text), "type")}
-    return tuple(sorted(n for n in names if not n.startswith(("builtins.", "collections."))))
-
-
 def _hazards(archive: zipfile.ZipFile) -> Iterator[str]:
     for member in archive.namelist():
         folder, _, name = member.rpartition("/")
@@ -68,13 +59,14 @@ def _hazards(archive: zipfile.ZipFile) -> Iterator[str]:
                     yield from archived_classes(io.BytesIO(data))
         elif name.endswith((".so", ".cpp", ".cubin")) or "/aotinductor/" in member:
             yield f"compiled code {name}"
-    for program in _programs(archive):
-        yield from (text for text in _texts(program, "target") if not _OPERATOR.fullmatch(text))
-        yield from (text for text in _texts(program, "expr_str") if not _is_expression(text))
+    for program in programs(archive):
+        yield from (text for text in texts(program, "target") if not _OPERATOR.fullmatch(text))
+        yield from (text for text in texts(program, "expr_str") if not _is_expression(text))
         yield from (text for text in program.get("guards_code") or () if not _is_guard(text))
 
 
-def _programs(archive: zipfile.ZipFile) -> list[Any]:
+def programs(archive: zipfile.ZipFile) -> list[Any]:
+    """The programs in a .pt2 archive, as the JSON that torch writes."""
     return [
         json.loads(archive.read(member))
         for member in archive.namelist()
@@ -82,17 +74,17 @@ def _programs(archive: zipfile.ZipFile) -> list[Any]:
     ]
 
 
-def _texts(value: Any, key: str) -> Iterator[str]:
+def texts(value: Any, key: str) -> Iterator[str]:
     """Every string under `key`, at any depth of a JSON value."""
     if isinstance(value, dict):
         for name, item in value.items():
             if name == key and isinstance(item, str):
                 yield item
             else:
-                yield from _texts(item, key)
+                yield from texts(item, key)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item, key)
+            yield from texts(item, key)
 
 
 def _is_expression(text: str) -> bool:

@@ -1,7 +1,5 @@
 """A command line in this process, its models and data, and what every refusal must keep to."""
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,10 +9,10 @@ import models
 import numpy as np
 import pytest
 import torch
+from processes import staged, tree
 from torch import nn
 
 from optkit.cli.main import run_command
-from optkit.core.store import LAYOUT
 
 
 @dataclass(frozen=True)
@@ -93,30 +91,6 @@ def refused(optkit: Callable[..., Ended], place: Path, store: Path) -> Callable[
         assert staged(store) == []
 
     return check
-
-
-def tree(folder: Path) -> dict[str, int]:
-    """Everything below a folder, hidden or not, with its size."""
-    return {
-        path.relative_to(folder).as_posix(): path.stat().st_size if path.is_file() else -1
-        for path in folder.rglob("*")
-    }
-
-
-def staged(store: Path) -> list[Path]:
-    """What is half made in a store."""
-    folder = store / LAYOUT / "staging"
-    return list(folder.iterdir()) if folder.exists() else []
-
-
-def spawn(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-    """The same in a process of its own."""
-    command = [sys.executable, "-m", "optkit", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
-
-
-def environment(store: Path, **more: str) -> dict[str, str]:
-    return {**os.environ, "OPTKIT_CACHE_DIR": str(store), **more}
 
 
 @pytest.fixture(scope="session")

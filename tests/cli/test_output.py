@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import environment, spawn, staged, tree
+from processes import environment, spawn, staged, tree
 
 Refused = Callable[..., None]
 ANOTHER = "name another folder with -o"
 
 
-def test_places_where_no_output_can_go(refused: Refused, shelf: Path, place: Path) -> None:
+def test_places_where_no_output_can_go(refused: Refused, shelf: Path) -> None:
     Path("file").touch()
     Path("foreign").mkdir()
     Path("foreign/thesis.tex").write_text("years of work")
@@ -29,9 +29,10 @@ def test_places_where_no_output_can_go(refused: Refused, shelf: Path, place: Pat
             "the output folder foreign holds files that optkit did not write",
             f"{ANOTHER}, or replace it with --force",
         ),
-        ("/dev/null/x", "cannot write the output to /dev/null: Not a directory", ANOTHER),
-        ("file/x/y", f"cannot write the output to {place}/file: Not a directory", ANOTHER),
-        ("/proc/x", "cannot write the output to /proc: No such file or directory", ANOTHER),
+        ("/dev/null/x", "cannot write the output to /dev/null/x: Not a directory", ANOTHER),
+        ("file/x/y", "cannot write the output to file/x/y: Not a directory", ANOTHER),
+        ("x" * 300, f"cannot write the output to {'x' * 300}: File name too long", ANOTHER),
+        ("/proc/x", "cannot write the output to /proc/x: No such file or directory", ANOTHER),
     ):
         refused("convert", shelf / "traced.pt", "--to", "ir", "-o", name, cause=cause, fix=fix)
 
@@ -94,8 +95,9 @@ def test_a_full_disk(big: Path, place: Path, tmp_path_factory: pytest.TempPathFa
     command = ("convert", big, "--to", "ir", "--no-benchmark")
     limited = {"env": environment(store), "preexec_fn": small_files}
 
-    ended = spawn(*command, **limited)
+    ended = spawn(*command, "--json", **limited)
     assert ended.returncode == 1
+    assert json.loads(ended.stdout)["status"] == "failed"
     cause, fix = ended.stderr.splitlines()[-2:]
     assert cause.startswith(f"error: no space left on the disk of {store} (step '")
     assert fix == (
@@ -127,7 +129,7 @@ def tiny_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if done.returncode:
         pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_really_full_disk(

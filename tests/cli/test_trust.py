@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,7 +70,8 @@ def test_a_pickled_network_names_the_classes_it_would_build(refused: Refused, sh
 def test_weights_need_a_factory(refused: Refused, shelf: Path) -> None:
     for name in ("weights.pt", "weights.safetensors"):
         refused(
-            "convert", shelf / name, "--to", "ir", cause=f"'{name}' holds weights without a network",
+            "convert", shelf / name, "--to", "ir",
+            cause=f"'{name}' holds weights without a network",
             fix="add `factory: package.module:make` to the recipe's model, or --factory "
             "package.module:make, with --trust-code",
         )  # fmt: skip
@@ -134,8 +137,7 @@ PLAIN = {
     ),
     "mine_nets": (
         "--factory mine_nets: 'model.factory' cannot be 'mine_nets'",
-        "factory: package.module:callable that builds the network for weights without a graph; "
-        "needs --trust-code",
+        "factory: package.module:callable that builds the network for …",
     ),
 }
 
@@ -144,7 +146,6 @@ PLAIN = {
 def test_a_wrong_factory(
     refused: Refused, shelf: Path, on_path: Path, monkeypatch: pytest.MonkeyPatch, factory: str
 ) -> None:
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     Path("mine_nets.py").write_text(FACTORIES)
     Path("mine_broken.py").write_text("1 / 0\n")
@@ -173,3 +174,25 @@ def test_a_whole_network_takes_no_factory(refused: Refused, shelf: Path) -> None
         "'mine:make' to build",
         fix="leave the factory out",
     )  # fmt: skip
+
+
+def test_a_pickled_network_finds_its_classes_beside_the_recipe(
+    optkit: Callable[..., object], place: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Nothing but the model's own folder and the current one is known to a fresh process."""
+    code = (
+        "from torch import nn\n\nclass Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n        self.layer = nn.Linear(4, 2)\n"
+        "    def forward(self, x):\n        return self.layer(x)\n"
+    )
+    (place / "mine_own.py").write_text(code)
+    save = "import torch, mine_own; torch.save(mine_own.Net(), 'net.pt')"
+    subprocess.run([sys.executable, "-c", save], check=True)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (place / "net.pt").rename(elsewhere / "net.pt")
+    ended = optkit(
+        "convert", elsewhere / "net.pt", "--to", "ir", "--no-benchmark", "--trust-code",
+        "--input", "x=1,4",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err

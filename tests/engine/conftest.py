@@ -1,6 +1,7 @@
 """A store of one's own, small models, and passes as another distribution would bring them."""
 
 import importlib
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -13,6 +14,9 @@ from optkit import catalogue
 from optkit.core import code
 from optkit.engine.run import DEFAULT, run
 from optkit.recipe.load import from_flags
+
+# Threads that spin while they wait starve each other where several processes share few cores.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 DIGITS = Path(__file__).parents[2] / "examples" / "01_digits"
 

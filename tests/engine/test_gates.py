@@ -88,7 +88,7 @@ def test_a_result_equal_to_its_source_meets_any_sqnr(convert, onnx_model):
     if result.manifest["validation"][0]["outputs"][0]["max_abs"] == 0:
         assert row["held"]
     outputs = [{"verdict": "compared", "max_abs": 0.0, "max_rel": 0.0, "cosine": 1.0,
-                "sqnr_db": None}]  # fmt: skip
+                "sqnr_db": None, "problem": None}]  # fmt: skip
     told = figures({"bytes": 1, "size_ratio": 1.0}, {"outputs": outputs, "metric": None}, [])
     assert gates.judge({"sqnr_db": Bound(min=20)}, told, "fp32")[-1]["held"]
 

@@ -65,7 +65,7 @@ MANIFEST = of(
     ),
     gates=rows(artifact=TEXT, name=TEXT, bound=TEXT, value={}, held={"type": "boolean"}),
     environment=of(
-        optkit=TEXT, versions={"type": "object", "additionalProperties": {"type": ["string", "null"]}},
+        optkit=TEXT, versions={"additionalProperties": {"type": ["string", "null"]}},
         cpu=TEXT, isa={"type": "array", "items": TEXT}, cores=COUNT, os=TEXT, python=TEXT,
     ),
 )  # fmt: skip
@@ -117,7 +117,8 @@ def digits(tmp_path_factory):
         patch.setenv("OPTKIT_CACHE_DIR", str(place / "store"))
         loaded = flags(
             precision="int8", benchmark={"seconds": 0.3},
-            gates={"accuracy_drop": {"max": 0.05}, "speedup": {"min": 0.01}, "sqnr_db": {"min": 10}},
+            gates={"accuracy_drop": {"max": 0.05}, "speedup": {"min": 0.01},
+                   "sqnr_db": {"min": 10}},
         )  # fmt: skip
         result = run(loaded, place / "out")
     return place, result
@@ -192,18 +193,21 @@ def test_the_written_recipe_is_relative(digits, tmp_path):
 def test_several_targets(convert, onnx_model, tmp_path):
     convert(onnx_model, to=["onnx", "ir"])
     manifest, lock = read(tmp_path / "out")
-    assert [row["path"] for row in manifest["artifacts"]] == ["model.onnx", "model.xml"]
-    assert {row["artifact"] for row in manifest["gates"]} == {"model.onnx", "model.xml"}
-    assert set(lock["artifacts"]) == {"model.onnx", "model.xml"}
+    assert [row["path"] for row in manifest["artifacts"]] == [
+        "net.onnx",
+        "model.xml",
+    ]  # onnx needed no change
+    assert {row["artifact"] for row in manifest["gates"]} == {"net.onnx", "model.xml"}
+    assert set(lock["artifacts"]) == {"net.onnx", "model.xml"}
     again = run(load_recipe(tmp_path / "out" / "recipe.yaml"), tmp_path / "again")
     assert all(cached(again))
     assert content(tmp_path / "out") == content(tmp_path / "again")
 
 
 def test_no_figure_is_nan(plugin, convert, onnx_model, tmp_path):
-    """Details with NaN, an output of NaN: the documents are still JSON."""
-    plugin("odd", "onnx.save(model, path)\n"
-                  "return Outcome(path, details={'a': float('nan'), 'b': [float('inf')]})")  # fmt: skip
+    """Details that hold NaN: the documents are still JSON."""
+    details = "{'a': float('nan'), 'b': [float('inf')]}"
+    plugin("odd", f"onnx.save(model, path)\nreturn Outcome(path, details={details})")
     convert(onnx_model, passes=["odd"])
     manifest, _ = read(tmp_path / "out")
     assert manifest["steps"][0]["details"] == {"a": None, "b": [None]}

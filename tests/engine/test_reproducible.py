@@ -56,11 +56,10 @@ def wanted(tmp_path_factory):
     return place, every
 
 
-def make(wanted, place, folder):
+def start(wanted, place, folder):
     asked = [{"recipe": recipe, "out": str(folder / str(name))} for name, recipe in wanted]
-    done = subprocess.run([sys.executable, "-c", SCRIPT, json.dumps(asked), str(place)],
-                          capture_output=True, text=True, cwd=folder, check=False)  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-c", SCRIPT, json.dumps(asked), str(place)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder)
 
 
 def test_the_bytes_hang_on_the_input_alone(wanted, tmp_path):
@@ -70,8 +69,10 @@ def test_the_bytes_hang_on_the_input_alone(wanted, tmp_path):
     one, two = tmp_path / "one", tmp_path / "a" / "longer" / "path"
     one.mkdir()
     two.mkdir(parents=True)
-    make(numbered, place, one)
-    make(numbered[::-1], place, two)
+    runs = [start(numbered, place, one), start(numbered[::-1], place, two)]
+    for run in runs:
+        _, said = run.communicate(timeout=300)
+        assert run.returncode == 0, said
     for number, recipe in numbered:
         left, right = (content(folder / str(number)) for folder in (one, two))
         assert left.keys() == right.keys()

@@ -100,7 +100,29 @@ def test_an_output_class_that_is_not_at_hand_is_named(tmp_path):
     with pytest.raises(OptkitError, match=r"elsewhere\.Answer") as caught:
         models.artifact("exported", path)
     assert caught.value.exit_code is Exit.BAD_INPUT
-    assert "return_dict=False" in caught.value.hint
+    assert "dict or tuple" in caught.value.hint
+
+
+def test_a_class_with_a_key_per_item_is_read_without_it(tmp_path):
+    script = (
+        "import sys, torch\n"
+        "from torch.utils import _pytree\n"
+        "class Answer(dict): pass\n"
+        "_pytree.register_pytree_node(\n"
+        "    Answer, lambda a: (list(a.values()), list(a)), lambda v, k: Answer(zip(k, v)),\n"
+        "    serialized_type_name='elsewhere.Keyed')\n"
+        "class Net(torch.nn.Module):\n"
+        "    def forward(self, x): return Answer(logits=x + 1, hidden=x.mean(1))\n"
+        "torch.export.save(torch.export.export(Net(), (torch.ones(2, 3),)), sys.argv[1])\n"
+    )
+    path = tmp_path / "model.pt2"
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    face = models.artifact("exported", path)
+    assert [(spec.name, spec.shape) for spec in face.signature.outputs] == [
+        ("logits", (2, 3)), ("hidden", (2,)),
+    ]  # fmt: skip
+    found = exported.load(face).module()(torch.zeros(2, 3))
+    assert found["logits"].tolist() == [[1.0] * 3] * 2
 
 
 def test_what_torch_writes_has_no_hazard(tmp_path):

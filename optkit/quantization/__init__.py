@@ -1,0 +1,1 @@
+"""The methods behind quantizing passes: they know graphs and arrays, nothing of artifacts."""

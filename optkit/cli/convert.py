@@ -8,7 +8,6 @@ from typing import Annotated, Optional
 import typer
 
 from optkit.cli import options
-from optkit.cli.request import output_folder, recipe_from_flags
 from optkit.core.errors import Exit
 
 
@@ -42,12 +41,13 @@ def convert(
     verbose: options.Verbose = False,
 ) -> int:
     """Convert a model, then check and time what came out."""
+    from optkit.api import request
     from optkit.cli.plan import show_plan
     from optkit.cli.run import run_loaded
     from optkit.console import open_console
     from optkit.engine.run import Wishes
 
-    loaded = recipe_from_flags(
+    loaded = request(
         model,
         to=to,
         precision=precision,
@@ -69,4 +69,4 @@ def convert(
     if dry_run:
         show_plan(loaded, wishes, console)
         return Exit.OK
-    return run_loaded(loaded, output_folder(loaded, output), wishes, console)
+    return run_loaded(loaded, output, wishes, console)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optkit.cli import options
-from optkit.cli.request import output_folder
 
 if TYPE_CHECKING:
     from optkit.console import Console
@@ -34,21 +33,20 @@ def run(
     loaded = load_recipe(recipe, set_ or ())
     wishes = Wishes(trust_code, force, remeasure, not no_cache, verbose)
     console = open_console(json=json, quiet=quiet)
-    return run_loaded(loaded, output_folder(loaded, output), wishes, console)
+    return run_loaded(loaded, output, wishes, console)
 
 
-def run_loaded(loaded: LoadedRecipe, folder: Path, wishes: Wishes, console: Console) -> int:
+def run_loaded(loaded: LoadedRecipe, output: Path | None, wishes: Wishes, console: Console) -> int:
     """Run a loaded recipe and show its end; the exit code."""
+    from optkit import api
     from optkit import console as say
-    from optkit.engine import run as engine
-    from optkit.report.html import documents
 
     with say.progress(console) as listen:
-        result = engine.run(loaded, folder, wishes, listen, documents)
+        result = api.run(loaded, output=output, wishes=wishes, listen=listen)
     if console.json:
         say.print_json(console, result.manifest)
     elif not console.quiet:
-        say.print_run(console, result.manifest, str(folder))
+        say.print_run(console, result.manifest, str(result.folder))
     if console.json or console.quiet:
         say.print_missed(result.manifest["gates"])
     return result.exit_code

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from optkit.cli import options
-from optkit.cli.request import recipe_from_flags
 from optkit.core.errors import Exit
 
 
@@ -30,10 +29,11 @@ def validate(
 ) -> int:
     """Compare a model's outputs with a reference's on the same inputs."""
     from optkit import console as say
+    from optkit.api import request
     from optkit.engine.check import check_model
     from optkit.engine.run import Wishes
 
-    loaded = recipe_from_flags(
+    loaded = request(
         reference,
         inputs=inputs,
         data=data,

@@ -21,9 +21,15 @@ def compress_weights(model: Any, mode: str, **options: Any) -> Any:
     import nncf
 
     given = {name: value for name, value in options.items() if value is not None}
+    if mode.startswith("INT4") and "group_size" not in given:
+        given["advanced_parameters"] = nncf.AdvancedCompressionParameters(
+            group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST
+        )
     try:
         return nncf.compress_weights(model, mode=nncf.CompressWeightsMode[mode], **given)
-    except (nncf.ValidationError, nncf.ParameterNotSupportedError) as error:
+    except (
+        nncf.ValidationError, nncf.ParameterNotSupportedError, nncf.errors.InvalidGroupSizeError,
+    ) as error:  # fmt: skip
         raise bad_input(
             f"weights cannot be compressed to {mode}: {root_cause(error)}",
             "mend the options of the pass",

@@ -45,7 +45,7 @@ def test_a_network(apply, deep):
 
 
 def test_a_share_in_4_bits(apply, deep):
-    done = apply("quantize_weights_int4", deep, cosine=0.95, ratio=0.5)
+    done = apply("quantize_weights_int4", deep, cosine=0.95, ratio=0.7)
     assert ir.summary(done.artifact).precision == {"w4a16": 1, "w8a16": 2}
 
 
@@ -56,6 +56,27 @@ def test_smaller_groups_are_closer(apply, deep, tmp_path):
         found[size] = done.cosine["output"]
         (tmp_path / "quantize_weights_int4-1").rename(tmp_path / f"group-{size}")
     assert found[32] > found[256]
+
+
+def test_groups_by_themselves_divide_the_channels(apply, tmp_path):
+    """
+    Given: linear layers whose channels 128 does not divide: 96
+    Result: groups of 32, without being asked for
+    """
+
+    class Odd(Deep):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(64, 96)
+            self.layers = nn.Sequential(nn.Linear(96, 96), nn.ReLU(), nn.Linear(96, 8))
+
+    path = tmp_path / "source.xml"
+    model = openvino.convert_model(models.build(Odd), example_input=torch.randint(0, 64, (2, 6)))
+    model.inputs[0].get_tensor().set_names({"input_ids"})
+    model.outputs[0].get_tensor().set_names({"output"})
+    ir.save(model, path)
+    done = apply("quantize_weights_int4", models.artifact("ir", path), cosine=0.95)
+    assert ir.summary(done.artifact).precision == {"w4a16": 1, "w8a16": 1}
 
 
 def test_a_group_that_does_not_divide_the_channels_is_refused(apply, deep):

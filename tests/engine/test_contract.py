@@ -195,3 +195,12 @@ def test_an_interrupt_inside_a_step_leaves_nothing(plugin, convert, onnx_model, 
     assert not (tmp_path / "out").exists()
     result = convert(onnx_model, passes=["fine"])
     assert [step["cached"] for step in result.manifest["steps"]] == [True]
+
+
+def test_a_store_smaller_than_the_run_still_serves_it(convert, onnx_model, store, monkeypatch):
+    """Two steps of one run lie in it at once; afterwards it holds no more than its bound."""
+    monkeypatch.setenv("OPTKIT_CACHE_SIZE", "2k")
+    result = convert(onnx_model, passes=["simplify", "emit_ir", "convert_fp16"])
+    assert result.exit_code is Exit.OK
+    assert sum(row["artifact"]["bytes"] for row in result.manifest["steps"]) > 2000
+    assert sum(size for _, size, _ in Store(store).entries()) <= 2000

@@ -91,20 +91,3 @@ def test_a_store_that_cannot_be_written_ends_with_2(tmp_path):
     assert run.returncode == 2
     assert "OPTKIT_CACHE_DIR" in said
     assert "Traceback" not in said
-
-
-def test_the_bound_holds_for_a_run(undisturbed, tmp_path):
-    """A limit below what the run needs: it works, and leaves no more than that."""
-    env = {
-        **os.environ,
-        "OPTKIT_CACHE_DIR": str(tmp_path / "store"),
-        "OPTKIT_CACHE_SIZE": "400k",
-    }
-    assert finished(optkit(*ARGUMENTS, "-o", tmp_path / "out", env=env)) == 0
-    assert content(tmp_path / "out") == content(undisturbed[0])
-    held = sum(
-        path.stat().st_size
-        for path in (tmp_path / "store" / "v2").rglob("*")
-        if path.is_file()
-    )  # fmt: skip
-    assert 0 < held <= 400_000

@@ -14,8 +14,9 @@ from optkit.core.contract import Settings
 from optkit.core.errors import bad_input
 from optkit.core.events import Event, Listener, unfailing
 from optkit.core.signature import TensorSpec
+from optkit.engine.recognise import recognise
 from optkit.engine.run import Wishes, workplace
-from optkit.engine.source import prove, read_model, recognise
+from optkit.engine.source import prove, read_model
 
 
 def bench_models(

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from optkit.core.artifact import Artifact
+from optkit.core.disk import is_disk_full
 from optkit.core.errors import OptkitError, bad_input
 from optkit.core.hashing import files_digest
 from optkit.core.staging import staging_folder
-from optkit.engine.steps import is_disk_full
 
 MANIFEST = "optkit.json"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from optkit.core.artifact import Artifact
+from optkit.core.disk import disk_full, is_disk_full
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.events import Listener, silent, unfailing
 from optkit.core.store import Store, default_root
@@ -20,7 +21,7 @@ from optkit.engine.output import MANIFEST, check_output, to_json, write_output
 from optkit.engine.proof import benchmark, figures, summarise, validate
 from optkit.engine.quiet import aloud, quiet
 from optkit.engine.source import prove, read_model
-from optkit.engine.steps import Reached, Workshop, disk_full, is_disk_full, reach, run_route
+from optkit.engine.steps import Reached, Workshop, reach, run_route
 from optkit.plan import Target, baseline, make_plan
 from optkit.recipe.dump import dump
 from optkit.recipe.load import LoadedRecipe

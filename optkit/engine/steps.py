@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from optkit.catalogue import find_format, find_pass
+from optkit.catalogue import find_pass
 from optkit.core.artifact import Artifact
 from optkit.core.code import own_code
-from optkit.core.contract import Context, Outcome, Pass
+from optkit.core.contract import Context, Pass
+from optkit.core.disk import disk_full, is_disk_full
 from optkit.core.errors import Exit, OptkitError, bad_input, root_cause
 from optkit.core.events import Event, Listener
 from optkit.core.hashing import combined_digest, digest
 from optkit.core.samples import Samples
-from optkit.core.signature import Signature, signature_from_json, signature_to_json
+from optkit.core.signature import signature_from_json, signature_to_json
 from optkit.core.store import Entry, Store
 from optkit.core.versions import versions
+from optkit.engine.checks import TamperedError, broken, checked, stamps
 from optkit.engine.source import Source
 from optkit.plan import Route, Step, Target
-
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
@@ -233,7 +230,7 @@ def _build(item: Pass, options: Any, artifact: Artifact, shop: Workshop, key: st
 
         def samples() -> Samples:
             if not item.uses_data:
-                raise _broken(item, "reads samples without declaring `uses_data`")
+                raise broken(item, "reads samples without declaring `uses_data`")
             return shop.samples
 
         context = Context(
@@ -245,68 +242,17 @@ def _build(item: Pass, options: Any, artifact: Artifact, shop: Workshop, key: st
             shop.seed,
             lambda done, total: shop.listen(Event("progress", item.name, "", done, total)),
         )
-        before = _stamps(artifact)
+        before = stamps(artifact)
         started = time.perf_counter()
         try:
             outcome = item.run(artifact, options, context)
         finally:
-            if _stamps(artifact) != before:
-                raise _TamperedError
+            if stamps(artifact) != before:
+                raise TamperedError
         seconds = time.perf_counter() - started
         record = {"seconds": seconds, "reason": outcome.reason, "details": dict(outcome.details)}
-        record |= _checked(item, outcome, artifact, output)
+        record |= checked(item, outcome, artifact, output)
         return shop.store.keep(key, output, record)
-
-
-class _TamperedError(Exception):
-    """A pass changed its input: nothing that hangs on it can be trusted, on no route."""
-
-    def __str__(self) -> str:
-        return "the pass changed its input"
-
-
-def _checked(item: Pass, outcome: Outcome, artifact: Artifact, output: Path) -> dict[str, Any]:
-    """What the engine demands of a pass's result, whatever the pass says of it."""
-    name = item.gives or artifact.format
-    if outcome.path is None:
-        if name != artifact.format:
-            raise _broken(item, f"gave no {name} model")
-        return {}
-    format_ = find_format(name)
-    path = output / format_.FILE
-    if outcome.path != path:
-        raise _broken(item, f"wrote its result to {outcome.path}, not to {path.name} in its folder")
-    if not path.exists() or not format_.recognise(path):
-        raise _broken(item, f"wrote no {name} model")
-    expected = outcome.signature if item.changes_signature else None
-    expected = expected or artifact.signature
-    try:
-        files = format_.files(path)
-        found = format_.signature(Artifact(name, path, files, expected, "", 0))
-    except OptkitError as error:  # it speaks as if the file were the user's
-        raise _broken(item, f"wrote a broken {name} model: {error.message}") from error
-    _same_signature(item, expected, found)
-    return {
-        "format": name,
-        "files": [file.relative_to(output).as_posix() for file in files],
-        "signature": signature_to_json(expected),
-    }
-
-
-def _same_signature(item: Pass, expected: Signature, found: Signature) -> None:
-    """Names, order and ranks as expected, as far as the format tells them."""
-    sides = (("input", expected.inputs, found.inputs), ("output", expected.outputs, found.outputs))
-    for side, wanted, got in sides:
-        if [spec.name for spec in wanted] != [spec.name for spec in got]:
-            names = ", ".join(spec.name for spec in wanted), ", ".join(spec.name for spec in got)
-            raise _broken(item, f"changed the {side}s from ({names[0]}) to ({names[1]})")
-        for want, have in zip(wanted, got, strict=True):
-            if want.shape and have.shape and len(want.shape) != len(have.shape):
-                raise _broken(item, f"changed the rank of {side} '{want.name}'")
-
-
-def _broken(item: Pass, what: str) -> OptkitError:
-    return OptkitError(f"the pass {what}", f"this is a fault of '{item.name}'; leave it out")
 
 
 def _artifact(entry: Entry, item: Pass, given: Artifact) -> Artifact:
@@ -346,7 +292,7 @@ def _explain(error: Exception, item: Pass, shop: Workshop, done: list[StepResult
     exit_code = known.exit_code if known else Exit.FAILED
     cause = known.message.removeprefix(f"{item.name}: ") if known else root_cause(error)
     hint = known.hint if known else "-v shows the library's own log"
-    tampered = isinstance(error, _TamperedError)
+    tampered = isinstance(error, TamperedError)
     if tampered:
         hint = f"this is a fault of '{item.name}'; leave it out, and check the model it was given"
     names = ", ".join(result.name for result in done)
@@ -359,28 +305,6 @@ def _explain(error: Exception, item: Pass, shop: Workshop, done: list[StepResult
         refused=item.gives is not None and exit_code is Exit.FAILED and not tampered,
         exit_code=exit_code,
     )
-
-
-def is_disk_full(error: BaseException, place: Path) -> bool:
-    """Whether a failure comes of a full disk; native libraries do not say so."""
-    if isinstance(error, OSError) and error.errno in _DISK_FULL:
-        return True
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free < 2**20
-
-
-def disk_full(doing: str, place: Path) -> OptkitError:
-    """The error for a disk that filled up."""
-    return OptkitError(
-        f"no space left on the disk of {place} ({doing})",
-        "free some space (optkit cache prune), or set OPTKIT_CACHE_DIR to another disk",
-    )
-
-
-def _stamps(artifact: Artifact) -> list[tuple[int, ...]]:
-    found = [file.stat() for file in artifact.files if file.exists()]
-    return [(at.st_ino, at.st_size, at.st_mtime_ns) for at in found]
 
 
 def _arrow(step: Step) -> str:

@@ -23,7 +23,7 @@ from optkit.core.errors import bad_input
 from optkit.core.hashing import digest, file_digest
 from optkit.core.staging import staging_folder
 
-LAYOUT = "v2"
+LAYOUT = "v1"
 DEFAULT_LIMIT = 20 * 10**9
 
 _RECORD = "record.json"

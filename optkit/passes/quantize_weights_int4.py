@@ -18,8 +18,8 @@ class Options(BaseModel):
         1.0, ge=0, le=1, description="share of the weights in 4 bits; the rest has 8"
     )
     group_size: int | None = Field(
-        None, description="weights that share a scale; -1: a whole channel. Default: 128, or "
-        "what divides the channels"
+        None, description="weights that share a scale; -1: a whole channel. Default: 64, or "
+        "what divides the channels",
     )  # fmt: skip
 
 
@@ -37,6 +37,7 @@ def quantize_weights_int4(artifact: Artifact, options: Options, context: Context
         layer in 8 bits
     """
     from optkit.formats import ir
+    from optkit.graphs.ir_graph import precision
     from optkit.quantization.weights import compress_weights
 
     found = ir.summary(artifact).precision
@@ -48,4 +49,6 @@ def quantize_weights_int4(artifact: Artifact, options: Options, context: Context
     )
     path = context.output / "model.xml"
     ir.save(small, path)
-    return Outcome(path)
+    held = precision(small)["w4a16"]
+    reason = None if held else "no matrix product takes 4 bits; its weights have 8"
+    return Outcome(path, reason, {"in_4_bits": held})

@@ -2,10 +2,8 @@
 
 import importlib
 import os
-import subprocess
 import sys
 from importlib import metadata
-from pathlib import Path
 
 import models
 import pytest
@@ -17,8 +15,6 @@ from optkit.recipe.load import from_flags
 
 # Threads that spin while they wait starve each other where several processes share few cores.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-
-DIGITS = Path(__file__).parents[2] / "examples" / "01_digits"
 
 PASS = """
 from pathlib import Path
@@ -93,31 +89,3 @@ def convert(tmp_path):
         return run(from_flags(content), output, wishes, listen)
 
     return go
-
-
-def cached(result):
-    return [step["cached"] for step in result.manifest["steps"]]
-
-
-def optkit(*arguments, **options):
-    """The command in a process of its own, not waited for."""
-    command = [sys.executable, "-m", "optkit", *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, **pipes, **options)
-
-
-def finished(process):
-    """Its exit code, after it ended; a failure shows what it said."""
-    out, err = process.communicate(timeout=120)
-    assert process.returncode in {0, 3}, out + err
-    return process.returncode
-
-
-def left_in_staging(store):
-    return sorted((store / "v2" / "staging").iterdir())
-
-
-def content(folder, *besides):
-    """The bytes of every model file in an output folder."""
-    told = {"optkit.json", "optkit.lock", "recipe.yaml", "report.html", *besides}
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in told}

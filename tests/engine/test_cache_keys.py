@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import onnx
 import pytest
-from conftest import cached
 from onnx import numpy_helper
+from running import cached
 
 from optkit.core import versions
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from conftest import DIGITS, left_in_staging
+from running import DIGITS, left_in_staging
 
 RUN = """
 import json, sys

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from conftest import left_in_staging
+from running import left_in_staging
 
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.store import Store

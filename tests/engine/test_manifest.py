@@ -6,7 +6,7 @@ import shutil
 
 import jsonschema
 import pytest
-from conftest import DIGITS, cached, content
+from running import DIGITS, cached, content
 
 from optkit.engine.run import Wishes, run
 from optkit.recipe.load import from_flags, load_recipe

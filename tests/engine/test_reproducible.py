@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import DIGITS, content
+from running import DIGITS, content
 
 # One process that makes everything asked for, in order; each on a store of its own.
 SCRIPT = """

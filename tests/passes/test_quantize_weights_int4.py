@@ -37,11 +37,22 @@ def deep(tmp_path_factory):
 def test_a_network(apply, deep):
     """
     Given: an embedding and three MatMul with float32 weights
-    Result: the table and the last MatMul in 8 bits, the others in 4, a scale for 128 weights
+    Result: the table and the last MatMul in 8 bits, the others in 4, a scale for 64 weights
     """
     done = apply("quantize_weights_int4", deep, cosine=0.95, twice=True)
     assert ir.summary(done.artifact).precision == {"w4a16": 2, "w8a16": 1}
     assert deep.files[1].stat().st_size / done.artifact.files[1].stat().st_size > 5
+
+
+def test_a_network_that_has_none(apply, tmp_path):
+    """
+    Given: a convolution, and one MatMul, which is the last layer
+    Result: both in 8 bits, and said so
+    """
+    given = models.artifact("ir", models.ir_file(models.ConvNet, tmp_path / "source.xml"))
+    done = apply("quantize_weights_int4", given, cosine=0.99)
+    assert ir.summary(done.artifact).precision == {"w8a16": 2}
+    assert done.outcome.reason == "no matrix product takes 4 bits; its weights have 8"
 
 
 def test_a_share_in_4_bits(apply, deep):
@@ -60,7 +71,7 @@ def test_smaller_groups_are_closer(apply, deep, tmp_path):
 
 def test_groups_by_themselves_divide_the_channels(apply, tmp_path):
     """
-    Given: linear layers whose channels 128 does not divide: 96
+    Given: linear layers whose channels 64 does not divide: 96
     Result: groups of 32, without being asked for
     """
 

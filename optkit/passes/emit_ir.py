@@ -60,11 +60,15 @@ def _convert(artifact: Artifact, context: Context) -> openvino.Model:
 
     from optkit.formats import torchscript
 
+    network = torchscript.load(artifact)
+    if network.inlined_graph.findAllNodes("prim::Loop"):
+        # Freezing unrolls loops of a fixed count: quantization leaves alone what is inside a loop.
+        network = torch.jit.freeze(network, optimize_numerics=False)
     arrays = context.example(0)
     specs = artifact.signature.inputs
     example = tuple(torch.from_numpy(arrays[spec.name]) for spec in specs)
     return openvino.convert_model(
-        torchscript.load(artifact),
+        network,
         example_input=example if len(example) > 1 else example[0],
         input=[(_partial_shape(spec.shape), _type(spec)) for spec in specs],
     )
@@ -100,6 +104,8 @@ def _match_signature(model: openvino.Model, signature: Signature) -> None:
         ports[spec.name] = _input(model, spec.name, index, len(signature.inputs))
         ports[spec.name].get_tensor().set_names({spec.name})
         ports[spec.name].get_node().set_friendly_name(spec.name)
+        if ports[spec.name].get_element_type().is_dynamic():  # as in front of a loop
+            ports[spec.name].get_node().set_element_type(_type(spec))
     named = [*ports.values()]
     for spec, port in zip(signature.outputs, model.outputs, strict=True):
         named.append(_own_tensor(port, named))

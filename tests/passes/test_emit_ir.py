@@ -118,6 +118,31 @@ def test_loops_and_branches_that_openvino_reads_from_onnx(apply, tmp_path):
     assert (done.after["Loop"], done.after["If"]) == (1, 1)
 
 
+def test_loops_and_branches_straight_from_torchscript(apply, tmp_path):
+    """
+    Given: a for loop around a linear layer, a while loop and a branch, scripted
+    Result: the for loop unrolled into three MatMul, a Loop, two If; the input is float32, which
+    OpenVINO leaves open before a loop
+    """
+    import torch
+
+    class Steps(models.LoopNet):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for _ in range(3):
+                x = torch.tanh(self.step(x))
+            n = 0
+            while bool(x.abs().max() < 4) and n < 9:
+                x = x * 1.5
+                n += 1
+            return x * 2 if bool(x.sum() > 0) else x - 1
+
+    path = models.scripted(Steps, tmp_path / "source.pt")
+    face = Signature((TensorSpec("x", (2, 4), "float32"),))
+    done = apply("emit_ir", models.artifact("torchscript", path, signature=face), twice=True)
+    assert (done.after["MatMul"], done.after["Loop"], done.after["If"]) == (3, 1, 2)
+    assert ir.signature(done.artifact).inputs == face.inputs
+
+
 def test_an_input_that_the_network_does_not_use_is_kept(apply, tmp_path):
     import torch
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from optkit.core.release import VERSION
+
 if TYPE_CHECKING:
     from optkit.api import convert as convert
     from optkit.api import load_recipe as load_recipe
     from optkit.api import plan as plan
     from optkit.api import run as run
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:

@@ -47,7 +47,7 @@ def test_a_pass_of_another_package_is_found_by_its_entry_point(install):
 
 
 def test_it_can_be_planned(install, tmp_path):
-    from optkit.plan import make_plan
+    from optkit.planner import make_plan
     from optkit.recipe.load import parse
 
     install(GOOD)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from optkit.cli.main import run_command
-from optkit.plan import make_plan
+from optkit.planner import make_plan
 from optkit.recipe.load import load_recipe
 
 ROOT = Path(__file__).parents[1]

@@ -24,13 +24,13 @@ def doctor(json: options.Json = False, quiet: options.Quiet = False) -> int:
 
 def examine() -> dict[str, Any]:
     """Every check as data: name, found, ok, fix."""
-    from optkit import __version__
     from optkit.core.machine import machine
+    from optkit.core.release import VERSION
 
     here = machine()
     isa = " ".join(map(str, here["isa"])) or "baseline"  # type: ignore[call-overload]
     checks = [
-        _check("optkit", __version__),
+        _check("optkit", VERSION),
         _check("python", str(here["python"])),
         _check("processor", f"{here['cpu']}, {here['cores']} cores, {isa}"),
         *_libraries(),

@@ -9,8 +9,8 @@ from typing import NoReturn
 
 import typer
 
-from optkit import __version__
 from optkit.core.errors import Exit, OptkitError, bad_input
+from optkit.core.release import VERSION
 
 COMMANDS = ("convert", "run", "plan", "lint", "inspect", "validate", "bench", "passes", "doctor")
 GROUPS = ("cache",)
@@ -62,7 +62,7 @@ def run_command(arguments: list[str]) -> int:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"optkit {__version__}")
+        typer.echo(f"optkit {VERSION}")
         raise typer.Exit
 
 
@@ -104,7 +104,7 @@ def _fault(error: Exception) -> OptkitError:
     from optkit.core.versions import versions
 
     names = ("torch", "onnx", "onnxruntime", "openvino", "nncf", "numpy", "pydantic", "typer")
-    facts = {"optkit": __version__, "python": platform.python_version(), **versions(names)}
+    facts = {"optkit": VERSION, "python": platform.python_version(), **versions(names)}
     with tempfile.NamedTemporaryFile(
         "w", prefix="optkit-fault-", suffix=".log", delete=False, encoding="utf-8"
     ) as file:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optkit import __version__
 from optkit.catalogue import find_pass
 from optkit.core.artifact import Artifact
 from optkit.core.errors import OptkitError
 from optkit.core.machine import machine
+from optkit.core.release import VERSION
 from optkit.core.samples import Samples
 from optkit.core.signature import signature_to_json
 from optkit.core.versions import versions
@@ -84,7 +84,7 @@ def make_manifest(
         "validation": [proof.validation for proof in proofs],
         "benchmark": [row for proof in proofs for row in proof.benchmark],
         "gates": rows,
-        "environment": {"optkit": __version__, "versions": _versions(steps), **machine()},
+        "environment": {"optkit": VERSION, "versions": _versions(steps), **machine()},
     }
     if failure is None:
         return manifest

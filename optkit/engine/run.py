@@ -22,7 +22,7 @@ from optkit.engine.proof import benchmark, figures, summarise, validate
 from optkit.engine.quiet import aloud, quiet
 from optkit.engine.source import prove, read_model
 from optkit.engine.steps import Reached, Workshop, reach, run_route
-from optkit.plan import Target, baseline, make_plan
+from optkit.planner import Target, baseline, make_plan
 from optkit.recipe.dump import dump
 from optkit.recipe.load import LoadedRecipe
 

@@ -21,7 +21,7 @@ from optkit.core.store import Entry, Store
 from optkit.core.versions import versions
 from optkit.engine.checks import TamperedError, broken, checked, stamps
 from optkit.engine.source import Source
-from optkit.plan import Route, Step, Target
+from optkit.planner import Route, Step, Target
 
 
 @dataclass(frozen=True)

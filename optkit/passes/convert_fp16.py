@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Context, Outcome, transform, unchanged
+from optkit.core.signature import Signature, TensorSpec
 
 
 class Options(BaseModel):
@@ -18,7 +21,7 @@ class Options(BaseModel):
 
 @transform(
     Options, takes=("onnx", "ir"), needs=("onnx", "onnx-ir", "onnxruntime", "openvino"),
-    precision="fp16", after=("fuse_batchnorm", "simplify"),
+    precision="fp16", after=("fuse_batchnorm", "simplify"), changes_signature=True,
 )  # fmt: skip
 def convert_fp16(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Store weights in half precision; ONNX computes in it too.
@@ -74,4 +77,13 @@ def _convert_onnx(artifact: Artifact, options: Options, context: Context) -> Out
     TopologicalSortPass()(model)
     path = context.output / "model.onnx"
     onnx.save(onnx_ir.to_proto(model), path)
-    return Outcome(path)
+    face = artifact.signature
+    if not options.keep_io:
+        face = Signature(_halved(face.inputs), _halved(face.outputs))
+    return Outcome(path, signature=face)
+
+
+def _halved(specs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        replace(spec, dtype="float16") if spec.dtype == "float32" else spec for spec in specs
+    )

@@ -60,13 +60,19 @@ def open_session(artifact: Artifact, settings: Settings) -> Session:
             "convert the model itself: --precision fp16",
         )
     session = _open(artifact, settings)
-    inputs = [spec.name for spec in artifact.signature.inputs]
+    names = [spec.name for spec in artifact.signature.inputs]
+    # half inputs are fed from the same samples as those of the float32 model
+    half = {port.name for port in session.get_inputs() if port.type == "tensor(float16)"}
     outputs = [output.name for output in session.get_outputs()]
     signature = [spec.name for spec in artifact.signature.outputs]
     wanted = signature if set(signature) == set(outputs) else outputs
 
     def infer(arrays: Arrays) -> dict[str, np.ndarray]:
-        values = session.run(wanted, {name: arrays[name] for name in inputs})
+        feed = {
+            name: arrays[name].astype("float16", copy=False) if name in half else arrays[name]
+            for name in names
+        }
+        values = session.run(wanted, feed)
         return {name: _float32(value) for name, value in zip(wanted, values, strict=True)}
 
     used = session.get_session_options().intra_op_num_threads

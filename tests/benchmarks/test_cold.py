@@ -47,7 +47,7 @@ from pathlib import Path
 from optkit.core.events import silent
 from optkit.engine.run import Wishes, open_workshop, workplace
 from optkit.engine.steps import reach
-from optkit.plan import make_plan
+from optkit.planner import make_plan
 from optkit.recipe.load import from_flags
 
 loaded = from_flags({

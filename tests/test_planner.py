@@ -4,7 +4,7 @@ import pytest
 
 from optkit.catalogue import all_passes, find_pass, format_names, reachable
 from optkit.core.errors import Exit, OptkitError
-from optkit.plan import Plan, Route, baseline, make_plan
+from optkit.planner import Plan, Route, baseline, make_plan
 from optkit.recipe.load import parse
 from optkit.validate.bounds import BOUNDS
 

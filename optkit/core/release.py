@@ -1,0 +1,3 @@
+"""Which optkit this is."""
+
+VERSION = "0.1.0"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optkit.cli import options
 
@@ -41,17 +41,19 @@ def show_plan(loaded: LoadedRecipe, wishes: Wishes, console: Console) -> None:
         return
     for target in document["targets"]:
         say.say(console, f"{document['model']} to {target['format']}, {target['precision']}")
-        for index, route in enumerate(target["routes"]):
-            say.say(console, "route" if index == 0 else "if that is refused")
-            rows = [
-                (
-                    step["pass"],
-                    f"{step['takes']} → {step['gives']}"
-                    if step["takes"] != step["gives"]
-                    else step["gives"],
-                    ", ".join(f"{key}: {value}" for key, value in step["options"].items()),
-                    "held by the store" if step["held"] else "",
-                )
-                for step in route
-            ]
-            say.print_table(console, ("step", "", "options", ""), rows)
+        first, *others = target["routes"]
+        say.print_table(console, ("step", "", "options", ""), [_row(step) for step in first])
+        if others:
+            say.say(console, "where the model refuses that, in this order:")
+            for route in others:
+                say.say(console, f"  {', '.join(step['pass'] for step in route)}")
+
+
+def _row(step: dict[str, Any]) -> tuple[str, ...]:
+    same = step["takes"] == step["gives"]
+    return (
+        step["pass"],
+        step["gives"] if same else f"{step['takes']} → {step['gives']}",
+        ", ".join(f"{key}: {value}" for key, value in step["options"].items()),
+        "held by the store" if step["held"] else "",
+    )

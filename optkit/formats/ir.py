@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -164,6 +165,12 @@ def _static(model: openvino.Model, face: Signature) -> openvino.Model:
 
 def _needed(path: Path) -> int:
     """Bytes of .bin that the constants in the .xml refer to."""
+    at = path.stat()
+    return _extent(path, (at.st_ino, at.st_size, at.st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _extent(path: Path, _stamp: tuple[int, ...]) -> int:
     try:
         return max(_ends(path), default=0)
     except ET.ParseError as error:

@@ -8,7 +8,7 @@ from measuring import python
 pytestmark = pytest.mark.bench
 
 SAMPLES = 32
-PAIRS = 3
+PAIRS = 5
 
 MAKE = """
 import json, sys, torch, transformers, numpy

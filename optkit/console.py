@@ -332,8 +332,9 @@ def _table(rich: Rich, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> 
 
 
 def print_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table."""
-    _table(console.rich, heads, rows)
+    """A plain table, unless quiet was asked for."""
+    if not console.quiet:
+        _table(console.rich, heads, rows)
 
 
 def say(console: Console, text: str) -> None:

@@ -10,7 +10,7 @@ from optkit.core.events import Listener
 from optkit.engine import gates
 from optkit.engine.proof import figures, summarise, validate
 from optkit.engine.run import Wishes, open_workshop, workplace
-from optkit.engine.source import read_model
+from optkit.engine.source import prove, read_model
 from optkit.recipe.load import LoadedRecipe
 from optkit.validate.bounds import BOUNDS
 
@@ -39,7 +39,9 @@ def check_model(
                 f"{path} takes ({', '.join(names)}), the reference ({', '.join(wanted)})",
                 "compare models that take the same inputs",
             )
-        model = read_model(path, store, inputs=specs, trusted=wishes.trusted)
+        model = prove(
+            read_model(path, store, inputs=specs, trusted=wishes.trusted), store, shop.seed
+        ).artifact
         compared = validate(shop, model, data, again=wishes.remeasure)
         achieved = summarise(model, store)["precision"]
         row = {"bytes": model.bytes, "size_ratio": model.bytes / shop.source.artifact.bytes}

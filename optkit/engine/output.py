@@ -120,6 +120,11 @@ def _copy(artifact: Artifact, folder: Path) -> None:
     copies = []
     for file in artifact.files:
         target = folder / file.relative_to(root)
+        if target.exists():
+            raise OptkitError(
+                f"two of the artifacts have a file named {target.name}",
+                "make them one at a time: a single word after --to, and -o for each",
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         copies.append(Path(shutil.copyfile(file, target)))
     if files_digest(copies, folder) != artifact.digest:

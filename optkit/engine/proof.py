@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from optkit.catalogue import find_format, runtime_of
 from optkit.core.artifact import Artifact
 from optkit.core.code import own_code
-from optkit.core.contract import Session, Settings
-from optkit.core.errors import OptkitError
+from optkit.core.contract import Arrays, Session, Settings
+from optkit.core.errors import Exit, OptkitError, root_cause
 from optkit.core.events import Event
 from optkit.core.machine import machine
 from optkit.core.signature import signature_to_json
@@ -71,8 +71,8 @@ def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Ro
 
         fresh.append(True)
         return compare(
-            _open(source).infer,
-            _open(result).infer,
+            _told(source, Exit.BAD_INPUT),
+            _told(result, Exit.FAILED),
             data.validation,
             data.metric,
             data.metric_output,
@@ -238,6 +238,24 @@ def _runtime(artifact: Artifact) -> tuple[str, Any]:
 def _open(artifact: Artifact) -> Session:
     session: Session = _runtime(artifact)[1].open_session(artifact, Settings())
     return session
+
+
+def _told(artifact: Artifact, exit_code: Exit) -> Callable[[Arrays], Mapping[str, Any]]:
+    """The model's inference; what a library refuses becomes an error with that exit code."""
+    infer = _open(artifact).infer
+
+    def run(arrays: Arrays) -> Mapping[str, Any]:
+        try:
+            return infer(arrays)
+        except Exception as error:
+            given = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
+            raise OptkitError(
+                f"{artifact.path.name} refuses a validation sample ({given}): {root_cause(error)}",
+                "give samples that the model takes, or declare its inputs: --input",
+                exit_code=exit_code,
+            ) from error
+
+    return run
 
 
 def _runtime_versions(*artifacts: Artifact) -> Mapping[str, str | None]:

@@ -95,6 +95,8 @@ def read_model(
     if factory:
         code = code_digest(factory.partition(":")[0], root or path.parent)
         content = digest([content, factory, code])
+    elif format_name == "module":
+        content = digest([content, _pickled_code(path, root or path.parent)])
     artifact = Artifact(
         format_name,
         path,
@@ -138,7 +140,13 @@ def prove(artifact: Artifact, store: Store, seed: int) -> Source:
         {**about(artifact, "outputs"), "inputs": inputs, "seed": seed},
         lambda: [spec_to_json(spec) for spec in _run(artifact, example)],
     )
-    signature = replace(artifact.signature, outputs=tuple(map(spec_from_json, outputs)))
+    # A session gives float32 for any floating output; the file knows better.
+    told = {spec.name: spec.dtype for spec in artifact.signature.outputs}
+    found = (spec_from_json(spec) for spec in outputs)
+    signature = replace(
+        artifact.signature,
+        outputs=tuple(replace(spec, dtype=told.get(spec.name) or spec.dtype) for spec in found),
+    )
     return Source(replace(artifact, signature=signature), bounds, example)
 
 
@@ -152,6 +160,15 @@ def about(artifact: Artifact, question: str) -> dict[str, Any]:
         "versions": versions(needs),
         "code": own_code(f"optkit.formats.{artifact.format}"),
     }
+
+
+def _pickled_code(path: Path, root: Path) -> list[str]:
+    """Digests of the modules that a pickled network is built from; torch has a version instead."""
+    from optkit.graphs.pickles import pickled_classes
+
+    modules = {name.rpartition(".")[0] for name in pickled_classes(path)}
+    own = sorted(name for name in modules if name.partition(".")[0] not in {"torch", "builtins"})
+    return [code_digest(name, root) for name in own]
 
 
 def _completed(artifact: Artifact) -> Artifact:

@@ -81,7 +81,11 @@ def signature(artifact: Artifact) -> Signature:
         else:
             word = "" if dtype is None else str(dtype).removeprefix("torch.")
         inputs.append(
-            TensorSpec(argument, tuple(shape) if shape else None, word if word in DTYPES else None)
+            TensorSpec(
+                argument,
+                None if shape is None else tuple(shape),
+                word if word in DTYPES else None,
+            )
         )
     names = graphs.output_names(frozen) or []
     return Signature(tuple(inputs), tuple(TensorSpec(name) for name in names))

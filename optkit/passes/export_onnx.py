@@ -108,6 +108,17 @@ def _from_torchscript(artifact: Artifact, options: Options, context: Context, pa
         output_names=[spec.name for spec in signature.outputs],
         dynamic_axes={name: free for name, free in axes.items() if free},
     )
+    _lift_constants(path)
+
+
+def _lift_constants(path: Path) -> None:
+    """Weights of a frozen network come out as Constant nodes; make them initializers."""
+    import onnx_ir
+    from onnx_ir.passes.common import LiftConstantsToInitializersPass
+
+    model = onnx_ir.load(path)
+    LiftConstantsToInitializersPass(size_limit=0)(model)
+    onnx_ir.save(model, path)
 
 
 def _with_flat_outputs(

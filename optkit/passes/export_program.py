@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 
-# Where a node came from: paths of this machine, addresses in this process.
+# What differs between equal programs: addresses in this process; paths and lines of this machine.
 _HISTORY = ("from_node", "stack_trace")
 
 
@@ -59,23 +59,20 @@ def export_program(artifact: Artifact, options: Options, context: Context) -> Ou
         strict=options.strict and artifact.format == "module",
     )
     _forget_this_process(program)
-    for node in program.graph.nodes:
-        for key in _HISTORY:
-            node.meta.pop(key, None)
     path = context.output / "model.pt2"
     torch.export.save(program, path)
     return Outcome(path)
 
 
 def _forget_this_process(program: torch.export.ExportedProgram) -> None:
-    """Drop what would differ between equal programs: addresses in memory, paths, line numbers."""
+    """Drop where the nodes came from, so that equal networks give equal bytes."""
     import torch
 
     for module in program.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):
             for node in module.graph.nodes:
-                node.meta.pop("from_node", None)
-                node.meta.pop("stack_trace", None)
+                for key in _HISTORY:
+                    node.meta.pop(key, None)
 
 
 def _dynamic(spec: TensorSpec) -> dict[int, Any] | None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Context, Outcome, transform, unchanged
-from optkit.core.errors import bad_input, root_cause
+from optkit.core.errors import OptkitError, bad_input, root_cause
 
 
 class IgnoredScope(BaseModel):
@@ -82,6 +82,8 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
             ),
         )
     except nncf.ValidationError as error:
+        if scope == IgnoredScope():
+            raise OptkitError(f"NNCF refuses the model: {root_cause(error)}") from error
         raise bad_input(
             f"quantize_int8: {root_cause(error)}", "mend ignored_scope in the recipe"
         ) from error

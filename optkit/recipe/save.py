@@ -14,8 +14,10 @@ def save(loaded: LoadedRecipe, path: Path) -> None:
     """Write the recipe, its paths as seen from the file's folder, its schema wired for editors.
 
     Raises:
-        OptkitError: the file cannot be written (bad input).
+        OptkitError: the file cannot be written, or is the model or its data (bad input).
     """
+    if any(path.resolve() == file.resolve() for file in loaded.files()):
+        raise bad_input(f"the recipe would overwrite {path}, which it names", "name another file")
     schema = (Path(__file__).parent / "schema.json").as_uri()
     text = dump(relocated(loaded, path.parent), header=f"yaml-language-server: $schema={schema}")
     try:

@@ -1,6 +1,7 @@
 import models
 import onnx
 import pytest
+import torch
 
 from optkit.core.errors import OptkitError
 from optkit.core.signature import Dim, Signature, TensorSpec
@@ -138,3 +139,17 @@ def test_no_trace_of_this_machine(apply, tmp_path, from_):
     content = apply("export_onnx", source).artifact.path.read_bytes()
     assert b"models.py" not in content
     assert b"site-packages" not in content
+
+
+def test_weights_of_a_frozen_network(apply, tmp_path):
+    """
+    Given: weights as constants inside the graph, as freezing leaves them
+    Result: initializers, where every later pass looks for weights
+    """
+    network = torch.jit.trace(models.ConvNet().eval(), torch.ones(2, 3, 8, 8))
+    path = tmp_path / "frozen.pt"
+    torch.jit.freeze(network.eval()).save(str(path))
+    source = models.artifact("torchscript", path, signature=IMAGE)
+    graph = onnx.load(apply("export_onnx", source).artifact.path).graph
+    assert not [node for node in graph.node if node.op_type == "Constant"]
+    assert {(4, 3, 3, 3), (4,)} <= {tuple(tensor.dims) for tensor in graph.initializer}

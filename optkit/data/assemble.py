@@ -110,7 +110,7 @@ def assemble(
                 if at not in pieces:
                     pieces[at] = held(at)
                 parts.append(of(pieces[at])[start:stop])
-            return parts[0][0] if name in whole else _joined(parts, source)
+            return parts[0][0, ...] if name in whole else _joined(parts, source)
 
         arrays = {name: rows(name, lambda piece, n=name: piece.arrays[n]) for name in names}  # type: ignore[misc]
         return Piece(arrays, rows(names[0], _labels_of) if labelled else None)

@@ -6,12 +6,12 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optkit.catalogue import find_format, runtime_of
 from optkit.core.artifact import Artifact
 from optkit.core.code import own_code
-from optkit.core.contract import Arrays, Session, Settings
+from optkit.core.contract import Session, Settings
 from optkit.core.errors import Exit, OptkitError, root_cause
 from optkit.core.events import Event
 from optkit.core.machine import machine
@@ -22,6 +22,9 @@ from optkit.engine.data import Data
 from optkit.engine.source import about
 from optkit.engine.steps import Workshop
 from optkit.recipe.model import Benchmark
+
+if TYPE_CHECKING:
+    from optkit.core.contract import Arrays
 
 Row = dict[str, Any]
 
@@ -71,8 +74,8 @@ def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Ro
 
         fresh.append(True)
         return compare(
-            _told(source, Exit.BAD_INPUT),
-            _told(result, Exit.FAILED),
+            _inference(source, Exit.BAD_INPUT),
+            _inference(result, Exit.FAILED),
             data.validation,
             data.metric,
             data.metric_output,
@@ -240,14 +243,16 @@ def _open(artifact: Artifact) -> Session:
     return session
 
 
-def _told(artifact: Artifact, exit_code: Exit) -> Callable[[Arrays], Mapping[str, Any]]:
+def _inference(artifact: Artifact, exit_code: Exit) -> Callable[[Arrays], Mapping[str, Any]]:
     """The model's inference; what a library refuses becomes an error with that exit code."""
     infer = _open(artifact).infer
 
     def run(arrays: Arrays) -> Mapping[str, Any]:
         try:
             return infer(arrays)
-        except Exception as error:
+        except OptkitError:
+            raise
+        except Exception as error:  # whatever the library raises, it refused the sample
             given = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
             raise OptkitError(
                 f"{artifact.path.name} refuses a validation sample ({given}): {root_cause(error)}",

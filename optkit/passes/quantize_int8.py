@@ -60,8 +60,11 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     from optkit.formats import ir, onnx
 
     format_ = ir if artifact.format == "ir" else onnx
-    if not format_.summary(artifact).precision:
+    found = format_.summary(artifact).precision
+    if not found:
         return unchanged("no operation that carries weights")
+    if found.keys() <= {"int8"}:
+        return unchanged("every operation that carries weights is in int8 already")
     model = format_.load(artifact)
     transformer = options.model_type == "transformer" or (
         options.model_type == "auto" and _has_attention(model)

@@ -86,6 +86,15 @@ def _dim(value: object) -> int | str:
 Dimension = Annotated[int | str, BeforeValidator(_dim, json_schema_input_type=int | str)]
 
 
+def _differ(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        if words.count(word) > 1:
+            raise PydanticCustomError(
+                "word_twice", "'{word}' stands there twice", {"word": word, "hint": "keep one"}
+            )
+    return words
+
+
 def _one_or_list(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
@@ -248,6 +257,7 @@ class Recipe(_Section):
     to: Annotated[
         tuple[Annotated[str, AfterValidator(_known_format)], ...],
         BeforeValidator(_one_or_list, json_schema_input_type=str | tuple[str, ...]),
+        AfterValidator(_differ),
     ] = Field((), description="the format to make, or a list of them")
     precision: PRECISION | None = Field(
         None,

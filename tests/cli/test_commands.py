@@ -188,3 +188,27 @@ def test_an_error_is_one_document_too(optkit: Optkit, command: tuple[str, ...]) 
     assert error["message"]
     assert error["hint"]
     assert ended.err == ""
+
+
+def test_validate_refuses_models_of_other_sizes(
+    refused: Callable[..., None], shelf: Path, optkit: Optkit
+) -> None:
+    refused(
+        "validate", shelf / "model.onnx", "--reference", shelf / "traced.pt",
+        "--input", "image=2,3,9,9",
+        cause="model.onnx refuses its input (image [2, 3, 9, 9] float32): …",
+        fix="declare what it takes, for example: --input image=2,3,8,8:float32",
+    )  # fmt: skip
+
+
+def test_quiet_means_errors_only(optkit: Optkit, shelf: Path, recipe: Path) -> None:
+    for command in (("inspect", shelf / "model.onnx"), ("plan", recipe), ("passes",), ("doctor",)):
+        assert not optkit(*command, "-q").out, command
+
+
+def test_a_saved_recipe_spares_the_model(refused: Callable[..., None], shelf: Path) -> None:
+    Path("net.pt").write_bytes((shelf / "traced.pt").read_bytes())
+    refused(
+        "convert", "net.pt", "--to", "ir", "--dry-run", "--save-recipe", "net.pt",
+        cause="the recipe would overwrite net.pt, which it names", fix="name another file",
+    )  # fmt: skip

@@ -159,3 +159,17 @@ def test_a_full_disk_for_the_output(
         f"error: no space left on the disk of {target} (writing the output)"
     )
     assert list(tiny_disk.iterdir()) == []
+
+
+def test_files_of_one_name_never_overwrite_each_other(
+    refused: Refused, shelf: Path, place: Path
+) -> None:
+    import onnx
+
+    model = onnx.load(shelf / "model.onnx")
+    options = {"save_as_external_data": True, "location": "model.bin", "size_threshold": 0}
+    onnx.save(model, place / "net.onnx", **options)
+    command = ("convert", "net.onnx", "--to", "onnx,ir", "--no-benchmark", "-q", "-o", "out")
+    cause = "two of the artifacts have a file named model.bin"
+    fix = "make them one at a time: a single word after --to, and -o for each"
+    refused(*command, cause=cause, fix=fix, code=1)

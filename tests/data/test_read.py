@@ -284,3 +284,12 @@ def test_callable_gives_samples_only_when_trusted(tmp_path):
     assert plain.digest != samples.digest
     for name, word in (("broken", "no disk"), ("wrong", "not a dict")):
         assert word in refusal(f"my_samples_ok:{name}", root=tmp_path, trusted=True).message
+
+
+def test_whole_inputs_of_no_dimensions_stay_arrays(tmp_path):
+    np.savez(tmp_path / "d.npz", factor=values(3))
+    samples = read(tmp_path / "d.npz", (TensorSpec("factor", (), "float32"),))
+    found = samples.read(2)["factor"]
+    assert isinstance(found, np.ndarray)
+    assert found.shape == ()
+    assert found == 2

@@ -1,6 +1,9 @@
 """What is answered from the cache: the same step on the same content, and nothing else."""
 
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -9,6 +12,8 @@ from onnx import numpy_helper
 from running import cached
 
 from optkit.core import versions
+from optkit.core.code import _scan, code_digest
+from optkit.engine.run import DEFAULT
 
 WATCH = "model.doc_string = str(options.value)\nonnx.save(model, path)\nreturn Outcome(path)"
 DATA = WATCH.replace("str(options.value)", "str(sum(x['image'].sum() for x in context.samples()))")
@@ -161,3 +166,27 @@ def test_changed_code_of_a_pass(plugin, convert, onnx_model, tmp_path):
     assert result.manifest["artifacts"][0]["sha256"] != first.manifest["artifacts"][0]["sha256"]
     helper.write_text("TEXT = 'one'\n")
     assert cached(run()) == [True]
+
+
+def test_changed_code_of_a_pickled_network(convert, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = "from torch import nn\n\n\nclass Net(nn.Linear):\n    factor = {}\n\n"
+    code += "    def forward(self, x):\n        return super().forward(x) * self.factor\n"
+    save = "import torch, net\ntorch.save(net.Net(4, 2), 'net.pt')"
+
+    def written(factor):
+        (tmp_path / "net.py").write_text(code.format(factor))
+        code_digest.cache_clear()
+        _scan.cache_clear()
+        sys.modules.pop("net", None)
+        network = {"path": "net.pt", "inputs": [{"shape": [1, 4]}]}
+        wishes = replace(DEFAULT, trusted=True)
+        return convert("net.pt", wishes, model=network, to=["onnx"])
+
+    (tmp_path / "net.py").write_text(code.format(1))
+    subprocess.run([sys.executable, "-c", save], cwd=tmp_path, check=True)
+    first = written(1)
+    assert all(cached(written(1)))
+    other = written(2)
+    assert not any(cached(other))
+    assert other.manifest["artifacts"][0]["sha256"] != first.manifest["artifacts"][0]["sha256"]

@@ -123,3 +123,14 @@ def test_a_damaged_file_is_bad_input(tmp_path):
         models.artifact("torchscript", damaged)
     assert caught.value.exit_code is Exit.BAD_INPUT
     assert caught.value.hint
+
+
+def test_an_input_of_no_dimensions(tmp_path):
+    class Scaled(nn.Module):
+        def forward(self, x, factor):
+            return x * factor
+
+    path = tmp_path / "model.pt"
+    torch.jit.trace(Scaled(), (torch.randn(8), torch.tensor(2.0))).save(str(path))
+    found = models.artifact("torchscript", path).signature.inputs
+    assert found == (TensorSpec("x", (8,), "float32"), TensorSpec("factor", (), "float32"))

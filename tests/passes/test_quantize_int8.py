@@ -178,3 +178,11 @@ def test_a_network_without_weights(apply, tmp_path):
     torch.onnx.export(nn.ReLU(), (torch.randn(2, 3),), path, dynamo=False, input_names=["x"])
     done = apply("quantize_int8", models.artifact("onnx", path))
     assert done.outcome.reason == "no operation that carries weights"
+
+
+def test_a_model_in_int8_stays_as_it_is(apply, tmp_path):
+    apply("quantize_int8", ir(models.ConvNet, tmp_path), cosine=INT8)
+    place = (tmp_path / "quantize_int8-1").rename(tmp_path / "once")
+    again = apply("quantize_int8", models.artifact("ir", place / "output" / "model.xml"))
+    assert again.outcome.path is None
+    assert again.outcome.reason == "every operation that carries weights is in int8 already"

@@ -378,3 +378,8 @@ assert not [name for name in heavy if name in sys.modules]
 assert time.process_time() < 0.5, time.process_time()
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_format_stands_once() -> None:
+    with pytest.raises(OptkitError, match="'onnx' stands there twice"):
+        parse("optkit: 1\nmodel: {path: m.pt}\nto: [onnx, ir, onnx]\n", "recipe.yaml")

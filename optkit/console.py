@@ -250,11 +250,9 @@ def _step_row(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _print_results(rich: Rich, manifest: Mapping[str, Any]) -> None:
-    synthesised = False
     for artifact in manifest["artifacts"]:
         name = artifact["path"]
         proof = next(row for row in manifest["validation"] if row["artifact"] == name)
-        synthesised |= proof["data"] == "synthesised"
         rows: list[tuple[str, Cell]] = [("size", f"{size(artifact['bytes'])}{_smaller(artifact)}")]
         rows.append(("precision", _counts(artifact["precision"]["achieved"])))
         rows += _proof_rows(proof)
@@ -262,10 +260,10 @@ def _print_results(rich: Rich, manifest: Mapping[str, Any]) -> None:
             if timed["artifact"] == name:
                 rows += _speed_rows(timed)
         _table(rich, (name, ""), rows)
-    if synthesised:
+    if made_up := manifest["data"]["synthesised"]:
         rich.print(
-            "[yellow]The figures rest on synthesised inputs;[/] give real ones with --data, or "
-            "under data: in the recipe.\n"
+            f"[yellow]Synthesised inputs served {' and '.join(made_up)};[/] give real ones with "
+            "--data, or under data: in the recipe.\n"
         )
 
 

@@ -19,6 +19,7 @@ def bench(
         typer.Option("--device", "-d", help="A device word, such as CPU. Repeatable."),
     ] = None,
     inputs: options.Inputs = None,
+    data: options.Data = None,
     scenario: Annotated[str, typer.Option(help="single-stream or offline.")] = "single-stream",
     seconds: Annotated[float, typer.Option(min=0.1, help="Time spent on each model.")] = 3.0,
     threads: Annotated[
@@ -44,6 +45,7 @@ def bench(
             models,
             [Settings(device=name, threads=threads) for name in device or ["CPU"]],
             [parse_input(text) for text in inputs or ()],
+            data=data,
             scenario=scenario,
             seconds=seconds,
             factory=factory,

@@ -46,6 +46,7 @@ def convert(
     from optkit.cli.run import run_loaded
     from optkit.console import open_console
     from optkit.engine.run import Wishes
+    from optkit.recipe.save import check_place, save
 
     loaded = request(
         model,
@@ -63,10 +64,12 @@ def convert(
     wishes = Wishes(trust_code, force, remeasure, not no_cache, verbose)
     console = open_console(json=json, quiet=quiet)
     if save_recipe is not None:
-        from optkit.recipe.save import save
-
-        save(loaded, save_recipe)
+        check_place(loaded, save_recipe)
+    exit_code: int = Exit.OK
     if dry_run:
         show_plan(loaded, wishes, console)
-        return Exit.OK
-    return run_loaded(loaded, output, wishes, console)
+    else:
+        exit_code = run_loaded(loaded, output, wishes, console)
+    if save_recipe is not None:
+        save(loaded, save_recipe)
+    return exit_code

@@ -31,8 +31,10 @@ def inspect(
             inputs=[parse_input(text) for text in inputs or ()],
             factory=factory,
             trusted=trust_code,
+            weights_will_do=True,
         )
-        if all(spec.known for spec in artifact.signature.inputs):  # one run tells the outputs
+        specs = artifact.signature.inputs
+        if specs and all(spec.known for spec in specs):  # one run tells the outputs
             artifact = prove(artifact, store, seed=0).artifact
         summary = summarise(artifact, store)
     document: dict[str, Any] = {
@@ -61,4 +63,5 @@ def inspect(
     ]
     say.print_table(console, ("", ""), rows)
     counted = sorted(summary["operations"].items(), key=lambda item: (-item[1], item[0]))
-    say.print_table(console, ("operation", "count"), [(name, str(n)) for name, n in counted])
+    if counted:
+        say.print_table(console, ("operation", "count"), [(name, str(n)) for name, n in counted])

@@ -30,7 +30,7 @@ def validate(
     """Compare a model's outputs with a reference's on the same inputs."""
     from optkit import console as say
     from optkit.api import request
-    from optkit.engine.check import check_model
+    from optkit.engine.comparison import check_model
     from optkit.engine.run import Wishes
 
     loaded = request(

@@ -31,7 +31,7 @@ def own_code(*modules: str) -> str:
 
 
 @cache
-def code_digest(module: str, root: Path | None = None) -> str:
+def code_digest(module: str, *places: Path) -> str:
     """SHA-256 over a module's source and all of its project that it imports, directly or not.
 
     Its project is what lies in its folder, or in its top-level package where that is installed.
@@ -40,10 +40,9 @@ def code_digest(module: str, root: Path | None = None) -> str:
 
     Args:
         module: dotted name.
-        root: the folder that it is looked for in first; else it is found as Python does.
+        places: folders that it is looked for in first; else it is found as Python does.
     """
-    if root is None or _file(module, root) is None:
-        root = _root(module)
+    root = next((place for place in places if _file(module, place)), None) or _root(module)
     if root is None:
         return uuid4().hex
     top = f"{module.partition('.')[0]}."

@@ -14,13 +14,19 @@ from optkit.core.errors import bad_input, root_cause
 
 @contextmanager
 def importing_from(root: Path) -> Iterator[None]:
-    """Search `root` first for modules."""
-    place = str(root.resolve())
-    sys.path.insert(0, place)
+    """Search `root` first for modules, then the current folder."""
+    places = [str(place) for place in search_path(root)]
+    sys.path[:0] = places
     try:
         yield
     finally:
-        sys.path.remove(place)
+        for place in places:
+            sys.path.remove(place)
+
+
+def search_path(root: Path) -> tuple[Path, ...]:
+    """Where a user's own modules are looked for: beside the recipe, then in the current folder."""
+    return tuple(dict.fromkeys((root.resolve(), Path.cwd())))
 
 
 def load_callable(spec: str, *, trusted: bool, wanted_for: str, root: Path) -> Callable[..., Any]:
@@ -30,7 +36,7 @@ def load_callable(spec: str, *, trusted: bool, wanted_for: str, root: Path) -> C
         spec: what to import.
         trusted: whether the user gave `--trust-code`.
         wanted_for: what the callable does, for the refusal ("builds the network").
-        root: the folder of the recipe, or the current one; searched first.
+        root: the folder of the recipe; searched first, then the current folder.
 
     Raises:
         OptkitError: untrusted, malformed, or not importable (bad input).

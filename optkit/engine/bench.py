@@ -16,7 +16,7 @@ from optkit.core.events import Event, Listener, unfailing
 from optkit.core.signature import TensorSpec
 from optkit.engine.recognise import recognise
 from optkit.engine.run import Wishes, workplace
-from optkit.engine.source import prove, read_model
+from optkit.engine.source import Source, prove, read_model
 
 
 def bench_models(
@@ -24,6 +24,7 @@ def bench_models(
     settings: Sequence[Settings],
     inputs: Sequence[TensorSpec],
     *,
+    data: str | None,
     scenario: str,
     seconds: float,
     factory: str | None,
@@ -36,6 +37,7 @@ def bench_models(
         paths: the models; the first is the baseline, so that its `speedup` is null.
         settings: one per device.
         inputs: declared inputs, for every model.
+        data: where the input comes from, its first sample; None: it is synthesised.
         scenario: how load is offered.
         seconds: time spent on each model and device.
         factory: builds the network for weights without a graph.
@@ -60,7 +62,8 @@ def bench_models(
             found = runtime_of(artifact.format)
             if found is None:
                 raise bad_input(f"nothing here runs {artifact.format} models", "convert it first")
-            arrays = write_inputs(Path(folder) / f"{len(contenders)}.npz", source.example(0))
+            given = _first(data, source, wishes) if data else source.example(0)
+            arrays = write_inputs(Path(folder) / f"{len(contenders)}.npz", given)
             contenders += [
                 Contender(name, source.artifact, found[0], setting, arrays) for setting in settings
             ]
@@ -75,6 +78,16 @@ def bench_models(
     for row in rows[1:]:
         row["speedup"] = compare(row, rows[0])
     return [{key: row[key] for key in row if key != "raw_ms"} for row in rows]
+
+
+def _first(data: str, source: Source, wishes: Wishes) -> Any:
+    from optkit.data.read import read_samples
+
+    inputs = source.artifact.signature.inputs
+    samples = read_samples(
+        data, inputs, labels=None, images=None, trusted=wishes.trusted, root=Path()
+    )
+    return samples.read(0)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

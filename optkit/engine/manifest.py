@@ -73,6 +73,7 @@ def make_manifest(
         "data": {
             "calibration": _samples(data.calibration),
             "validation": _samples(data.validation),
+            "synthesised": _synthesised(data, steps),
         },
         "seed": loaded.recipe.seed,
         "routes": {
@@ -97,7 +98,7 @@ def make_lock(manifest: Mapping[str, Any]) -> Row:
     return {
         "schema": LOCK_SCHEMA,
         "model": manifest["model"]["sha256"],
-        "data": {name: row["sha256"] for name, row in manifest["data"].items()},
+        "data": {name: manifest["data"][name]["sha256"] for name in ("calibration", "validation")},
         "seed": manifest["seed"],
         "steps": [
             {"pass": row["pass"], "options": row["options"], "sha256": row["artifact"]["sha256"]}
@@ -141,6 +142,14 @@ def _refusal(refusal: Refusal) -> Row:
         "pass": refusal.step.name,
         "cause": refusal.cause,
     }
+
+
+def _synthesised(data: Data, steps: Sequence[StepResult]) -> list[str]:
+    """What of the run rests on inputs that were made up."""
+    used = {"validation": data.validation}
+    if any(find_pass(step.name).uses_data for step in steps):
+        used = {"calibration": data.calibration, **used}
+    return [name for name, samples in used.items() if samples.origin == "synthesised"]
 
 
 def _samples(samples: Samples) -> Row:

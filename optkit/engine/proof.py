@@ -88,9 +88,9 @@ def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Ro
 
 
 def benchmark(
-    shop: Workshop, base: Artifact, result: Artifact, wanted: Benchmark, *, again: bool
+    shop: Workshop, base: Artifact | None, result: Artifact, wanted: Benchmark, *, again: bool
 ) -> list[Row]:
-    """Time the source, the FP32 baseline and the result, interleaved in one child process.
+    """Time the source, the FP32 baseline if any, and the result, interleaved in a child process.
 
     Returns:
         One row per model, device and scenario. The result's rows bear `speedup` (against the
@@ -139,7 +139,7 @@ def figures(
 
 def _measure(
     shop: Workshop,
-    base: Artifact,
+    base: Artifact | None,
     result: Artifact,
     wanted: Benchmark,
     device: str,
@@ -149,9 +149,10 @@ def _measure(
 ) -> list[Row]:
     """The rows of one device and scenario: the source, the FP32 baseline, the result."""
     source = shop.source.artifact
-    models = {"source": source, "fp32": base, result.path.name: result}
-    if base.digest == result.digest:  # an FP32 result is its own baseline
-        del models["fp32"]
+    models = {"source": source}
+    if base and base.digest != result.digest:  # an FP32 result is its own baseline
+        models["fp32"] = base
+    models[result.path.name] = result
     title = f"benchmark {device} {scenario}"
     shop.listen(Event("start", title, ", ".join(models)))
     question = {

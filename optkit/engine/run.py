@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from optkit.benchmark import scenarios
 from optkit.core.artifact import Artifact
 from optkit.core.disk import disk_full, is_disk_full
 from optkit.core.errors import Exit, OptkitError
@@ -164,6 +165,9 @@ def open_workshop(
     Raises:
         OptkitError: bad input.
     """
+    if loaded.recipe.benchmark.enabled:
+        for scenario in loaded.recipe.benchmark.scenarios:
+            scenarios.find(scenario)
     opened = open_source(loaded, store, wishes)
     make_plan(loaded, opened.format)  # refuse an impossible plan before anything is loaded
     source = prove(opened, store, loaded.recipe.seed)
@@ -185,7 +189,7 @@ def _prove(
         "format": result.format,
         "sha256": result.digest,
         "bytes": result.bytes,
-        "size_ratio": result.bytes / base.bytes,
+        "size_ratio": result.bytes / base.bytes if base else None,
         "precision": {"requested": target.precision, "achieved": achieved},
     }
     compared = validate(shop, result, data, again=wishes.remeasure)
@@ -199,12 +203,16 @@ def _prove(
     return Proven(reached, artifact, compared, timed, judged)
 
 
-def _baseline(reached: Reached, shop: Workshop) -> Artifact:
-    """The same route in FP32: what size and speed are measured against."""
+def _baseline(reached: Reached, shop: Workshop) -> Artifact | None:
+    """The same route in FP32: what size and speed are measured against.
+
+    None where the source itself is in a lower precision: there is no FP32 to compare with.
+    """
     route = baseline(reached.route)
     results = (
         list(reached.results)
         if route == reached.route
         else run_route(route, replace(shop, listen=silent))
     )
-    return results[-1].artifact if results else shop.source.artifact
+    base = results[-1].artifact if results else shop.source.artifact
+    return base if summarise(base, shop.store)["precision"].keys() <= {"fp32"} else None

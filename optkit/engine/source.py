@@ -27,6 +27,7 @@ from optkit.core.signature import (
     spec_to_json,
 )
 from optkit.core.store import Store
+from optkit.core.trust import search_path
 from optkit.core.versions import versions
 from optkit.engine.recognise import recognise
 
@@ -63,6 +64,7 @@ def read_model(
     factory: str | None = None,
     trusted: bool = False,
     root: Path | None = None,
+    weights_will_do: bool = False,
 ) -> Artifact:
     """Recognise a model file and read its signature, with the declared inputs laid over it.
 
@@ -72,7 +74,9 @@ def read_model(
         inputs: what the user declared.
         factory: builds the network for weights without a graph.
         trusted: whether the model's own code may run.
-        root: where the factory is looked for first; the model's folder if None.
+        root: where the factory is looked for, before the current folder; the model's folder if
+            None.
+        weights_will_do: weights without a network are welcome: nothing is to be run.
 
     Raises:
         OptkitError: bad input: no such file, no model, untrusted code.
@@ -82,7 +86,8 @@ def read_model(
     if format_name == "module":
         from optkit.formats import module
 
-        if refused := module.refusal(path, factory, trusted=trusted):
+        refused = module.refusal(path, factory, trusted=trusted)
+        if refused and not (weights_will_do and not factory and module.holds_weights(path)):
             raise refused
     elif factory:
         raise bad_input(
@@ -93,7 +98,7 @@ def read_model(
     files = format_.files(path)
     content = files_digest(files, path.parent)
     if factory:
-        code = code_digest(factory.partition(":")[0], root or path.parent)
+        code = code_digest(factory.partition(":")[0], *search_path(root or path.parent))
         content = digest([content, factory, code])
     elif format_name == "module":
         content = digest([content, _pickled_code(path, root or path.parent)])
@@ -168,7 +173,7 @@ def _pickled_code(path: Path, root: Path) -> list[str]:
 
     modules = {name.rpartition(".")[0] for name in pickled_classes(path)}
     own = sorted(name for name in modules if name.partition(".")[0] not in {"torch", "builtins"})
-    return [code_digest(name, root) for name in own]
+    return [code_digest(name, *search_path(root)) for name in own]
 
 
 def _completed(artifact: Artifact) -> Artifact:

@@ -108,7 +108,7 @@ def signature(artifact: Artifact) -> Signature:
 
     Parameters with a default are no inputs. Weights without a network tell nothing.
     """
-    if artifact.factory is None and _holds_weights(artifact.path):
+    if artifact.factory is None and holds_weights(artifact.path):
         return Signature()
     parameters = inspect.signature(load(artifact).forward).parameters.values()
     named = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -147,7 +147,7 @@ def summary(artifact: Artifact) -> Summary:
     """Layers by class; of weights without a network, the number of values alone."""
     import torch
 
-    if artifact.factory is None and _holds_weights(artifact.path):
+    if artifact.factory is None and holds_weights(artifact.path):
         tensors = read_weights(artifact.path).items()
         trained = [tensor for name, tensor in tensors if not name.endswith(_STATISTICS)]
         return Summary({}, sum(tensor.numel() for tensor in trained), None, {})
@@ -173,7 +173,8 @@ def index_bounds(artifact: Artifact) -> dict[str, int]:
     return {}
 
 
-def _holds_weights(path: Path) -> bool:
+def holds_weights(path: Path) -> bool:
+    """Whether there are tensors alone in the file: nothing that would be imported or run."""
     return is_safetensors(path) or not pickled_classes(path)
 
 

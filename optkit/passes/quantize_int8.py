@@ -66,6 +66,8 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     if found.keys() <= {"int8"}:
         return unchanged("every operation that carries weights is in int8 already")
     model = format_.load(artifact)
+    if artifact.format == "onnx":  # up to 3, what NNCF adds would have to be inputs of the graph
+        model.ir_version = max(model.ir_version, 4)
     transformer = options.model_type == "transformer" or (
         options.model_type == "auto" and _has_attention(model)
     )

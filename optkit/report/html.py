@@ -25,8 +25,7 @@ def render(manifest: Mapping[str, Any]) -> str:
     )
     environment.filters["size"] = _size
     environment.filters["figure"] = _figure
-    synthesised = any(row["data"] == "synthesised" for row in manifest["validation"])
-    return environment.get_template("report.html.j2").render(run=manifest, synthesised=synthesised)
+    return environment.get_template("report.html.j2").render(run=manifest)
 
 
 def _size(count: int) -> str:

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from optkit import __version__
 
@@ -211,4 +213,28 @@ def test_a_saved_recipe_spares_the_model(refused: Callable[..., None], shelf: Pa
     refused(
         "convert", "net.pt", "--to", "ir", "--dry-run", "--save-recipe", "net.pt",
         cause="the recipe would overwrite net.pt, which it names", fix="name another file",
+    )  # fmt: skip
+
+
+def test_inspect_weights_without_a_network(optkit: Optkit, place: Path) -> None:
+    torch.save(torch.nn.Linear(3, 4).state_dict(), "weights.pt")
+    ended = optkit("inspect", "weights.pt", "--json")
+    assert ended.code == 0
+    assert json.loads(ended.out)["parameters"] == 16
+
+
+def test_bench_on_given_data(optkit: Optkit, refused: Callable[..., None], shelf: Path) -> None:
+    np.savez("samples.npz", image=np.ones((4, 3, 8, 8), "float32"))
+    model = shelf / "model.onnx"
+    ended = optkit("bench", model, "--data", "samples.npz", "--seconds", 0.2, "--json")
+    assert ended.code == 0
+    assert json.loads(ended.out)["benchmark"][0]["speedup"] is None
+
+
+def test_a_scenario_that_is_not_there_is_told_before_any_step(
+    refused: Callable[..., None], recipe: Path
+) -> None:
+    refused(
+        "run", recipe, "--set", "benchmark={scenarios: [server]}",
+        cause="unknown scenario 'server'", fix="one of offline, single-stream",
     )  # fmt: skip

@@ -50,7 +50,7 @@ def test_it_lies_in_the_output_and_stands_alone(made) -> None:
     assert page.links == []
     assert "every gate held" in page.text
     assert "net<b>.onnx" in page.text  # names are text, whatever they look like
-    assert "the figures rest on synthesised inputs" in page.text
+    assert "Synthesised inputs served validation" in page.text
     assert "emit_ir" in page.text
     assert "Not measured." in page.text
 

@@ -1,4 +1,4 @@
-"""Hold one model against another, without making anything."""
+"""Hold one model against another, without making anything: `optkit validate`."""
 
 from __future__ import annotations
 

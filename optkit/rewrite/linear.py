@@ -144,9 +144,10 @@ def build(linear: Linear, data: ir.Value, names: set[str]) -> list[ir.Node]:
     if kind == "MatMul" and linear.bias is not None and linear.rank == 2:
         kind = "Gemm"
 
-    inputs = [data, _initializer(node, "folded", weight, names)]
+    base = node.inputs[1].name
+    inputs = [data, add_initializer(node, f"{base}_folded", weight, names)]
     if linear.bias is not None:
-        inputs.append(_initializer(node, "bias", linear.bias, names))
+        inputs.append(add_initializer(node, f"{base}_bias", linear.bias, names))
     facts = dict(node.metadata_props)
     if operations(linear) == 1:
         return [ir.node(kind, inputs, attributes, name=node.name, metadata_props=facts)]
@@ -158,6 +159,18 @@ def build(linear: Linear, data: ir.Value, names: set[str]) -> list[ir.Node]:
         old.shape,
     )
     return [product, ir.node("Add", [between, inputs[2]])]
+
+
+def add_initializer(node: ir.Node, wish: str, array: np.ndarray, names: set[str]) -> ir.Value:
+    """A new initializer in the graph of a node."""
+    import numpy as np
+    import onnx_ir as ir
+
+    name = fresh(wish, names)
+    value = ir.val(name, const_value=ir.tensor(np.ascontiguousarray(array), name=name))
+    assert node.graph is not None
+    node.graph.register_initializer(value)
+    return value
 
 
 def value_names(model: ir.Model) -> set[str]:
@@ -179,26 +192,12 @@ def fresh(wish: str, names: set[str]) -> str:
     return name
 
 
-def _initializer(node: ir.Node, word: str, array: np.ndarray, names: set[str]) -> ir.Value:
-    import numpy as np
-    import onnx_ir as ir
-
-    weight, graph = node.inputs[1], node.graph
-    assert weight is not None
-    assert graph is not None
-    name = fresh(f"{weight.name}_{word}", names)
-    value = ir.val(name, const_value=ir.tensor(np.ascontiguousarray(array), name=name))
-    graph.register_initializer(value)
-    return value
-
-
 def _with_added_bias(linear: Linear) -> Linear:
     """A MatMul together with the Add of a constant per output channel after it."""
     node = linear.nodes[0]
-    added = sole_user(node.outputs[0])
-    if added is None or added is not computed_by(added.outputs[0], "Add"):
-        return linear
-    if added.graph is not node.graph:
+    user = sole_user(node.outputs[0])
+    added = None if user is None else computed_by(user.outputs[0], "Add")
+    if added is None or added.graph is not node.graph:
         return linear
     bias = next((found for value in added.inputs if (found := constant(value)) is not None), None)
     if bias is None or bias.shape[-1:] != (linear.outputs,) or bias.size != linear.outputs:
@@ -229,13 +228,13 @@ def _number(node: ir.Node, name: str, default: float) -> float:
 def _stored(linear: Linear, weight: np.ndarray, bias: np.ndarray | None) -> Linear | str:
     """The operation with these values in the dtype of its weights, where that only rounds."""
     dtype = linear.weight.dtype
-    if not all(_fits(array, dtype) for array in (weight, bias) if array is not None):
+    if not all(fits(array, dtype) for array in (weight, bias) if array is not None):
         return f"folded weights would not fit {dtype}"
     rounded = None if bias is None else bias.astype(dtype)
     return replace(linear, weight=weight.astype(dtype), bias=rounded)
 
 
-def _fits(array: np.ndarray, dtype: np.dtype) -> bool:
+def fits(array: np.ndarray, dtype: np.dtype) -> bool:
     """Whether a dtype holds the values up to rounding: none overflow, not all vanish."""
     import numpy as np
 

@@ -38,7 +38,7 @@ def fold_back(run: Sequence[ir.Node], data: ir.Value, vectors: Vectors, names: s
     Returns why not, or nothing.
     """
     linear = linear_before(data)
-    if linear is None:
+    if linear is None or (isinstance(linear, Linear) and linear.nodes[-1] is not data.producer()):
         return NONE_BESIDE
     if sole_user(data) is not run[0]:
         return OTHERS_READ

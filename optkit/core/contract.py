@@ -74,6 +74,12 @@ class Format(Protocol):
     def load(self, artifact: Artifact) -> Any:
         """The live model, as the format's own library gives it."""
 
+    def read_graph(self, artifact: Artifact) -> Any:
+        """The graph, to be rewritten in place; only of a format that graph passes take."""
+
+    def write_graph(self, graph: Any, path: Path) -> None:
+        """Write what `read_graph` gave; only of a format that graph passes take."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -127,6 +133,21 @@ class Runtime(Protocol):
 
 
 @dataclass(frozen=True)
+class Edit:
+    """What a rewriting did to a graph in memory.
+
+    Attributes:
+        changed: how many places were rewritten.
+        left: how many places look alike but were left alone, by the reason.
+        details: anything else to tell.
+    """
+
+    changed: int
+    left: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Context:
     """What a pass may need beyond its input.
 
@@ -139,6 +160,8 @@ class Context:
             and another legal size of the dynamic dimensions.
         seed: for anything random.
         progress: called with (done, total); total None where it is not known.
+        edit: opens the artifact's graph (`onnx_ir.Model` for ONNX), lets the function rewrite it in
+            place, and writes the result; the outcome of a pass that rewrites graphs.
     """
 
     source: Artifact
@@ -148,6 +171,7 @@ class Context:
     example: Callable[[int], Arrays]
     seed: int
     progress: Callable[[int, int | None], None]
+    edit: Callable[[Artifact, Callable[[Any], Edit]], Outcome]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from optkit.core.signature import signature_from_json, signature_to_json
 from optkit.core.store import Entry, Store
 from optkit.core.versions import versions
 from optkit.engine.checks import TamperedError, broken, checked, stamps
+from optkit.engine.edit import edit_graph
 from optkit.engine.source import Source
 from optkit.planner import Route, Step, Target
 
@@ -241,6 +242,7 @@ def _build(item: Pass, options: Any, artifact: Artifact, shop: Workshop, key: st
             shop.source.example,
             shop.seed,
             lambda done, total: shop.listen(Event("progress", item.name, "", done, total)),
+            lambda given, rewrite: edit_graph(given, rewrite, output),
         )
         before = stamps(artifact)
         started = time.perf_counter()

@@ -16,6 +16,7 @@ from optkit.graphs.reading import implied_specs, unreadable
 
 if TYPE_CHECKING:
     import onnx
+    import onnx_ir
 
 FILE = "model.onnx"
 NEEDS = ("onnx",)
@@ -82,6 +83,28 @@ def save(model: onnx.ModelProto, path: Path) -> None:
             f"the ONNX model made as '{path.name}' is not valid: {root_cause(error)}",
             "try another route, such as --to ir",
         ) from error
+
+
+def read_graph(artifact: Artifact) -> onnx_ir.Model:
+    """The model as `onnx_ir` has it, shapes inferred, ready to be rewritten in place."""
+    import onnx
+    import onnx_ir
+
+    return onnx_ir.from_proto(onnx.shape_inference.infer_shapes(load(artifact)))
+
+
+def write_graph(graph: onnx_ir.Model, path: Path) -> None:
+    """Sort, drop what nobody reads any more, and save.
+
+    Raises:
+        OptkitError: the model is not valid ONNX.
+    """
+    import onnx_ir
+    from onnx_ir.passes import common
+
+    common.RemoveUnusedNodesPass()(graph)
+    common.TopologicalSortPass()(graph)
+    save(onnx_ir.to_proto(graph), path)
 
 
 def signature(artifact: Artifact) -> Signature:

@@ -18,15 +18,22 @@ class Options(BaseModel):
     Options, takes=("torchscript", "onnx"), needs=("torch", "onnx", "onnxscript", "onnx-ir")
 )  # fmt: skip
 def fuse_batchnorm(artifact: Artifact, options: Options, context: Context) -> Outcome:  # noqa: ARG001
-    """Fold BatchNorm into the convolution or linear layer before it.
+    """Fold BatchNorm into the convolution or linear layer before it or, in ONNX, after it.
+
+    With s = γ/√(σ²+ε) and t = β − μ·s, per channel. Before a padded convolution only
+    where t is zero, else the border would change.
 
     Given:
-        Conv(W, b) → BatchNorm(γ, β, μ, σ²)
+        Conv(W, b) → BatchNorm(γ, β, μ, σ²); or BatchNorm(γ, β, μ, σ²) → Conv(W, b)
     Result:
-        Conv(W · γ/√(σ²+ε), (b − μ) · γ/√(σ²+ε) + β)
+        Conv(s·W, s·b + t); or Conv(W·s, b + Σ W·t)
     """
-    fold = _fold_torchscript if artifact.format == "torchscript" else _fold_onnx
-    return fold(artifact, context)
+    if artifact.format == "torchscript":
+        return _fold_torchscript(artifact, context)
+
+    from optkit.rewrite import batchnorm
+
+    return context.edit(artifact, batchnorm.fuse)
 
 
 def _fold_torchscript(artifact: Artifact, context: Context) -> Outcome:
@@ -50,36 +57,3 @@ def _fold_torchscript(artifact: Artifact, context: Context) -> Outcome:
 def _count_torchscript(network: object) -> int:
     graph = network.inlined_graph  # type: ignore[attr-defined]
     return sum(len(graph.findAllNodes(f"aten::{op}")) for op in ("batch_norm", "_batch_norm_impl"))
-
-
-def _fold_onnx(artifact: Artifact, context: Context) -> Outcome:
-    import onnx_ir
-    from onnxscript import optimizer, rewriter
-    from onnxscript.rewriter.rules import common
-
-    from optkit.formats import onnx
-
-    model = onnx_ir.from_proto(onnx.load(artifact))
-    before = _count_onnx(model)
-    if not before:
-        return unchanged("no BatchNorm in the graph")
-    # A bias computed by Shape / CastLike / Expand, as torch exports it unoptimized, hides the
-    # convolution from the rules until it is a constant.
-    optimizer.optimize(model)
-    rules = [
-        common.fuse_batchnorm_into_conv_rule,
-        common.fuse_batchnorm_into_conv_transpose_rule,
-        common.fuse_batchnorm_into_gemm_rule,
-    ]
-    folded = rewriter.rewrite(model, pattern_rewrite_rules=rules)
-    left = _count_onnx(folded)
-    if left == before:
-        return unchanged("no BatchNorm follows a convolution or linear layer")
-    path = context.output / "model.onnx"
-    onnx.save(onnx_ir.to_proto(folded), path)
-    return Outcome(path, details={"folded": before - left, "left": left})
-
-
-def _count_onnx(model: object) -> int:
-    nodes = model.graph.all_nodes()  # type: ignore[attr-defined]
-    return sum(node.op_type == "BatchNormalization" for node in nodes)

@@ -16,6 +16,7 @@ from optkit.core.contract import Context, Outcome, Settings
 from optkit.core.hashing import files_digest
 from optkit.core.signature import Signature, TensorSpec
 from optkit.data.synthesise import synthesise
+from optkit.engine.edit import edit_graph
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def _context(artifact: Artifact, folder: Path) -> Context:
         ),
         seed=0,
         progress=lambda done, total: None,
+        edit=lambda given, rewrite: edit_graph(given, rewrite, output),
     )
 
 

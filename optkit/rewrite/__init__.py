@@ -1,0 +1,1 @@
+"""The methods behind the graph passes: they know ONNX graphs, nothing of artifacts or recipes."""

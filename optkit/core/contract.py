@@ -74,11 +74,17 @@ class Format(Protocol):
     def load(self, artifact: Artifact) -> Any:
         """The live model, as the format's own library gives it."""
 
+
+class GraphFormat(Protocol):
+    """What a format offers beyond `Format` where passes rewrite its graphs in memory."""
+
+    FILE: str
+
     def read_graph(self, artifact: Artifact) -> Any:
-        """The graph, to be rewritten in place; only of a format that graph passes take."""
+        """The graph, to be rewritten in place."""
 
     def write_graph(self, graph: Any, path: Path) -> None:
-        """Write what `read_graph` gave; only of a format that graph passes take."""
+        """Write what `read_graph` gave."""
 
 
 @dataclass(frozen=True)

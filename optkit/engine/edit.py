@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from optkit.catalogue import find_format
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Edit, Outcome, unchanged
+from optkit.core.contract import Edit, GraphFormat, Outcome, unchanged
 
 
 def edit_graph(artifact: Artifact, rewrite: Callable[[Any], Edit], folder: Path) -> Outcome:
@@ -16,7 +16,7 @@ def edit_graph(artifact: Artifact, rewrite: Callable[[Any], Edit], folder: Path)
 
     A rewriting that changes nothing gives back the artifact as it is, with the reasons.
     """
-    format_ = find_format(artifact.format)
+    format_ = cast(GraphFormat, find_format(artifact.format))
     model = format_.read_graph(artifact)
     edit = rewrite(model)
     left = "; ".join(f"{count} left alone: {why}" for why, count in edit.left.items())

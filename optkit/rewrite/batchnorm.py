@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from optkit.core.contract import Edit
 from optkit.rewrite.graph import computed_by, constant
-from optkit.rewrite.linear import Linear, value_names
+from optkit.rewrite.linear import Linear
 from optkit.rewrite.neighbours import NONE_BESIDE, fold_back, fold_on
+from optkit.rewrite.replacing import value_names
 
 if TYPE_CHECKING:
     import numpy as np

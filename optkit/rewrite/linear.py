@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optkit.rewrite.graph import computed_by, constant, rank, sole_user
+from optkit.rewrite.replacing import fresh
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,25 +172,6 @@ def add_initializer(node: ir.Node, wish: str, array: np.ndarray, names: set[str]
     assert node.graph is not None
     node.graph.register_initializer(value)
     return value
-
-
-def value_names(model: ir.Model) -> set[str]:
-    """Every name that a new value must not take, bodies of control flow included."""
-    graphs = [model.graph, *model.graph.subgraphs()]
-    inputs = [
-        value.name for graph in graphs for value in (*graph.inputs, *graph.initializers.values())
-    ]
-    outputs = [value.name for node in model.graph.all_nodes() for value in node.outputs]
-    return {name for name in (*inputs, *outputs) if name}
-
-
-def fresh(wish: str, names: set[str]) -> str:
-    """A name that is not taken yet, and now is."""
-    name, count = wish, 1
-    while name in names:
-        name, count = f"{wish}_{count}", count + 1
-    names.add(name)
-    return name
 
 
 def _with_added_bias(linear: Linear) -> Linear:

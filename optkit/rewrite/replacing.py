@@ -12,19 +12,26 @@ if TYPE_CHECKING:
 
 def namer(model: ir.Model) -> Callable[[str], str]:
     """A function that makes of a stem a name that no value of the model has, in any graph."""
-    taken = {name for graph in model.graphs() for name in graph.initializers}
-    for graph in model.graphs():
-        taken |= {value.name for value in graph.inputs if value.name}
-        taken |= {value.name for node in graph for value in node.outputs if value.name}
+    names = value_names(model)
+    return lambda stem: fresh(stem, names)
 
-    def name(stem: str) -> str:
-        found, count = stem, 0
-        while found in taken:
-            count += 1
-            found = f"{stem}_{count}"
-        taken.add(found)
-        return found
 
+def value_names(model: ir.Model) -> set[str]:
+    """Every name that a new value must not take, bodies of control flow included."""
+    graphs = [model.graph, *model.graph.subgraphs()]
+    inputs = [
+        value.name for graph in graphs for value in (*graph.inputs, *graph.initializers.values())
+    ]
+    outputs = [value.name for node in model.graph.all_nodes() for value in node.outputs]
+    return {name for name in (*inputs, *outputs) if name}
+
+
+def fresh(wish: str, names: set[str]) -> str:
+    """A name that is not taken yet, and now is."""
+    name, count = wish, 1
+    while name in names:
+        name, count = f"{wish}_{count}", count + 1
+    names.add(name)
     return name
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from optkit.core.contract import Edit
 from optkit.rewrite.graph import computed_by, constant, sole_user
-from optkit.rewrite.linear import Linear, add_initializer, fits, fresh, linear_before, value_names
+from optkit.rewrite.linear import Linear, add_initializer, fits, linear_before
 from optkit.rewrite.neighbours import NO_GAIN, NONE_BESIDE, fold_back, fold_on
+from optkit.rewrite.replacing import fresh, value_names
 
 if TYPE_CHECKING:
     import numpy as np

@@ -146,11 +146,13 @@ class Edit:
         changed: how many places were rewritten.
         left: how many places look alike but were left alone, by the reason.
         details: anything else to tell.
+        graph: the graph, where the rewriting made a new one; None where it edited in place.
     """
 
     changed: int
     left: Mapping[str, int] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+    graph: Any = None
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,8 @@ class Pass:
         extra: the optional extra that installs them, where they are not core dependencies.
         cost: of a conversion; the planner takes the cheapest route.
         precision: the `--precision` word that it lowers a model to.
+        edits: formats in which it does nothing but `Context.edit`; neighbours that do share one
+            read and one write of the model.
         auto: formats for which the planner adds it by itself.
         after: passes that, where present, must stand before this one.
         uses_data: whether calibration samples enter the result, and so the cache key.
@@ -234,6 +238,7 @@ class Pass:
     extra: str | None = None
     cost: int = 1
     precision: str | None = None
+    edits: tuple[str, ...] = ()
     auto: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     uses_data: bool = False
@@ -264,6 +269,7 @@ def transform(
     takes: Sequence[str],
     needs: Sequence[str],
     precision: str | None = None,
+    edits: Sequence[str] = (),
     auto: Sequence[str] = (),
     after: Sequence[str] = (),
     uses_data: bool = False,
@@ -280,6 +286,7 @@ def transform(
             None,
             tuple(needs),
             precision=precision,
+            edits=tuple(edits),
             auto=tuple(auto),
             after=tuple(after),
             uses_data=uses_data,

@@ -15,7 +15,8 @@ class Options(BaseModel):
 
 
 @transform(
-    Options, takes=("torchscript", "onnx"), needs=("torch", "onnx", "onnxscript", "onnx-ir")
+    Options, takes=("torchscript", "onnx"), edits=("onnx",),
+    needs=("torch", "onnx", "onnxscript", "onnx-ir"),
 )  # fmt: skip
 def fuse_batchnorm(artifact: Artifact, options: Options, context: Context) -> Outcome:  # noqa: ARG001
     """Fold BatchNorm into the convolution or linear layer before it or, in ONNX, after it.

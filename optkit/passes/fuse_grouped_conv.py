@@ -15,7 +15,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-@transform(Options, takes=("onnx",), needs=("onnx", "onnx-ir"))
+@transform(Options, takes=("onnx",), edits=("onnx",), needs=("onnx", "onnx-ir"))
 def fuse_grouped_conv(artifact: Artifact, options: Options, context: Context) -> Outcome:  # noqa: ARG001
     """Fuse convolutions whose outputs are concatenated into one, grouped where they share no input.
 

@@ -21,7 +21,7 @@ class Options(BaseModel):
     )
 
 
-@transform(Options, takes=("onnx",), needs=("onnx", "onnx-ir"))
+@transform(Options, takes=("onnx",), edits=("onnx",), needs=("onnx", "onnx-ir"))
 def fuse_linear(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Take biases into products, merge products in a row, join those on one input.
 

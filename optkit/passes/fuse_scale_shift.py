@@ -14,7 +14,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-@transform(Options, takes=("onnx",), needs=("onnx", "onnx-ir"))
+@transform(Options, takes=("onnx",), edits=("onnx",), needs=("onnx", "onnx-ir"))
 def fuse_scale_shift(artifact: Artifact, options: Options, context: Context) -> Outcome:  # noqa: ARG001
     """Fold Mul, Add, Sub and Div by constants into the linear operation before or after them.
 

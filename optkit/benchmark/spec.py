@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Settings
+from optkit.core.preprocessing import preprocessing_from_json, preprocessing_to_json
 from optkit.core.signature import signature_from_json, signature_to_json
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def _contender_to_json(contender: Contender) -> dict[str, Any]:
             "path": str(artifact.path),
             "files": [str(path) for path in artifact.files],
             "signature": signature_to_json(artifact.signature),
+            "preprocessing": preprocessing_to_json(artifact.preprocessing),
             "root": artifact.root and str(artifact.root),
         },
     }
@@ -113,6 +115,7 @@ def _contender_from_json(data: Mapping[str, Any]) -> Contender:
             "files": tuple(map(Path, artifact["files"])),
             "signature": signature_from_json(artifact["signature"]),
             "lineage": tuple(artifact["lineage"]),
+            "preprocessing": preprocessing_from_json(artifact["preprocessing"]),
             "root": artifact["root"] and Path(artifact["root"]),
         }),
         data["runtime"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from optkit.core.preprocessing import Preprocessing
 from optkit.core.signature import Signature
 
 
@@ -20,6 +21,7 @@ class Artifact:
         digest: SHA-256 over the content of `files`.
         bytes: size of `files` together.
         lineage: the passes that made it, oldest first; empty for a source.
+        preprocessing: what it does to its inputs before the source's own network, oldest first.
         factory: `package.module:callable` that builds the network which the weights belong to
             (format `module` alone).
         trusted: whether the user allowed this model's own code to run (`--trust-code`).
@@ -33,6 +35,7 @@ class Artifact:
     digest: str
     bytes: int
     lineage: tuple[str, ...] = ()
+    preprocessing: tuple[Preprocessing, ...] = ()
     factory: str | None = None
     trusted: bool = False
     root: Path | None = None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from optkit.core.artifact import Artifact
+from optkit.core.preprocessing import Preprocessing
 from optkit.core.samples import Samples
 from optkit.core.signature import Signature
 
@@ -83,8 +84,11 @@ class GraphFormat(Protocol):
     def read_graph(self, artifact: Artifact) -> Any:
         """The graph, to be rewritten in place."""
 
+    def tidy_graph(self, graph: Any) -> Any:
+        """The graph after a rewriting, ready for the next: sorted, nothing unused, shapes told."""
+
     def write_graph(self, graph: Any, path: Path) -> None:
-        """Write what `read_graph` gave."""
+        """Write a tidy graph."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,13 @@ class Settings:
         device: a device word of the runtime, such as `CPU`.
         threads: processor threads; None leaves the runtime its own choice.
         infer_precision: `f32`, `bf16`, `f16`; what arithmetic the runtime may use.
+        graph_optimizations: whether ONNX Runtime may rewrite the graph itself.
     """
 
     device: str = "CPU"
     threads: int | None = None
     infer_precision: str = "f32"
+    graph_optimizations: bool = True
 
 
 @dataclass(frozen=True)
@@ -161,15 +167,15 @@ class Context:
 
     Attributes:
         source: the run's source model.
-        output: an empty folder; the pass writes its result here, named as the format's `FILE`.
+        output: a folder; the pass writes its result here, named as the format's `FILE`.
         scratch: a folder that is thrown away afterwards.
         samples: the calibration samples, read on first use; only for a pass that `uses_data`.
-        example: one legal input of the source, by input name; another number gives other values,
+        example: one legal input of the artifact, by input name; another number gives other values,
             and another legal size of the dynamic dimensions.
         seed: for anything random.
         progress: called with (done, total); total None where it is not known.
-        edit: opens the artifact's graph (`onnx_ir.Model` for ONNX), lets the function rewrite it in
-            place, and writes the result; the outcome of a pass that rewrites graphs.
+        edit: opens the artifact's graph (`onnx_ir.Model` for ONNX) and lets the function rewrite
+            it; the outcome of a pass that rewrites graphs. The engine writes the result.
     """
 
     source: Artifact
@@ -191,12 +197,14 @@ class Outcome:
         reason: why nothing changed, or what the user should know.
         details: candidates tried, layers left alone; lands in `steps[].details`.
         signature: the new signature, from a pass that `changes_signature` alone.
+        preprocessing: what the model now does to an input by itself, its signature changed.
     """
 
     path: Path | None
     reason: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     signature: Signature | None = None
+    preprocessing: Preprocessing | None = None
 
 
 def unchanged(reason: str, **details: Any) -> Outcome:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from optkit.catalogue import find_format
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Outcome, Pass
+from optkit.core.contract import Pass
 from optkit.core.errors import OptkitError
-from optkit.core.signature import Signature, signature_to_json
+from optkit.core.signature import Signature
 
 
 class TamperedError(Exception):
@@ -19,45 +18,33 @@ class TamperedError(Exception):
         return "the pass changed its input"
 
 
-def checked(item: Pass, outcome: Outcome, artifact: Artifact, output: Path) -> dict[str, Any]:
-    """Hold a pass's result against what the engine demands, whatever the pass says of it.
+def checked(item: Pass, made: Artifact, output: Path) -> list[str]:
+    """Hold what passes made against what the engine demands, whatever they say of it.
 
     Args:
-        item: the pass.
-        outcome: what it says.
-        artifact: what it was given.
+        item: the last pass that had a hand in it.
+        made: as the pass declares it: format, main file and signature.
         output: where it had to write.
 
     Returns:
-        What to record: format, files, signature; nothing where the input goes on as it is.
+        The model's files, the main one first, as seen from `output`.
 
     Raises:
         OptkitError: the pass broke the contract.
     """
-    name = item.gives or artifact.format
-    if outcome.path is None:
-        if name != artifact.format:
-            raise broken(item, f"gave no {name} model")
-        return {}
-    format_ = find_format(name)
+    format_ = find_format(made.format)
     path = output / format_.FILE
-    if outcome.path != path:
-        raise broken(item, f"wrote its result to {outcome.path}, not to {path.name} in its folder")
+    if made.path != path:
+        raise broken(item, f"wrote its result to {made.path}, not to {path.name} in its folder")
     if not path.exists() or not format_.recognise(path):
-        raise broken(item, f"wrote no {name} model")
-    expected = outcome.signature if item.changes_signature else None
-    expected = expected or artifact.signature
+        raise broken(item, f"wrote no {made.format} model")
     try:
         files = format_.files(path)
-        found = format_.signature(Artifact(name, path, files, expected, "", 0))
+        found = format_.signature(Artifact(made.format, path, files, made.signature, "", 0))
     except OptkitError as error:  # it speaks as if the file were the user's
-        raise broken(item, f"wrote a broken {name} model: {error.message}") from error
-    _same_signature(item, expected, found)
-    return {
-        "format": name,
-        "files": [file.relative_to(output).as_posix() for file in files],
-        "signature": signature_to_json(expected),
-    }
+        raise broken(item, f"wrote a broken {made.format} model: {error.message}") from error
+    _same_signature(item, made.signature, found)
+    return [file.relative_to(output).as_posix() for file in files]
 
 
 def _same_signature(item: Pass, expected: Signature, found: Signature) -> None:

@@ -15,16 +15,20 @@ from optkit.core.contract import Session, Settings
 from optkit.core.errors import Exit, OptkitError, root_cause
 from optkit.core.events import Event
 from optkit.core.machine import machine
+from optkit.core.preprocessing import prepared_inputs, preprocessing_to_json, raw_inputs
+from optkit.core.samples import Samples
 from optkit.core.signature import signature_to_json
 from optkit.core.store import Store
 from optkit.core.versions import versions
 from optkit.engine.data import Data
 from optkit.engine.source import about
-from optkit.engine.steps import Workshop
+from optkit.engine.stage import Workshop
 from optkit.recipe.model import Benchmark
 
 if TYPE_CHECKING:
     from optkit.core.contract import Arrays
+
+    Infer = Callable[[Arrays], Mapping[str, Any]]
 
 Row = dict[str, Any]
 
@@ -61,6 +65,7 @@ def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Ro
     question = {
         "models": [about(source, "validation"), about(result, "validation")],
         "signature": signature_to_json(source.signature),
+        "preprocessing": preprocessing_to_json(result.preprocessing),
         "data": data.validation.digest,
         "metric": [data.metric, data.metric_output],
         "versions": _runtime_versions(source, result),
@@ -74,8 +79,8 @@ def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Ro
 
         fresh.append(True)
         return compare(
-            _inference(source, Exit.BAD_INPUT),
-            _inference(result, Exit.FAILED),
+            _on_the_same_image(_inference(source, Exit.BAD_INPUT), result, data.validation),
+            _fed(_inference(result, Exit.FAILED), result),
             data.validation,
             data.metric,
             data.metric_output,
@@ -193,7 +198,7 @@ def _time(
     from optkit.benchmark.spec import Contender, Plan, write_inputs
 
     with tempfile.TemporaryDirectory() as folder:
-        inputs = write_inputs(Path(folder) / "inputs.npz", shop.source.example(0))
+        example = shop.source.example(0)
         contenders = tuple(
             Contender(
                 name,
@@ -201,9 +206,11 @@ def _time(
                 _runtime(model)[0],
                 # the source's runtime need not know the device that the result is meant for
                 Settings(device="CPU" if name == "source" else device),
-                inputs,
+                write_inputs(
+                    Path(folder) / f"inputs{at}.npz", raw_inputs(example, model.preprocessing)
+                ),
             )
-            for name, model in models.items()
+            for at, (name, model) in enumerate(models.items())
         )
         rows = measure(
             Plan(contenders, seconds, scenario, shop.seed),
@@ -244,7 +251,7 @@ def _open(artifact: Artifact) -> Session:
     return session
 
 
-def _inference(artifact: Artifact, exit_code: Exit) -> Callable[[Arrays], Mapping[str, Any]]:
+def _inference(artifact: Artifact, exit_code: Exit) -> Infer:
     """The model's inference; what a library refuses becomes an error with that exit code."""
     infer = _open(artifact).infer
 
@@ -262,6 +269,24 @@ def _inference(artifact: Artifact, exit_code: Exit) -> Callable[[Arrays], Mappin
             ) from error
 
     return run
+
+
+def _fed(infer: Infer, model: Artifact) -> Infer:
+    """An inference on the source's inputs: as images, where the model prepares them itself."""
+    if not model.preprocessing:
+        return infer
+    return lambda arrays: infer(raw_inputs(arrays, model.preprocessing))
+
+
+def _on_the_same_image(infer: Infer, model: Artifact, samples: Samples) -> Infer:
+    """The source's inference, where samples were made up on values that an image can have.
+
+    Samples that were given are the measure: that no image is prepared to them is to be seen.
+    """
+    if not model.preprocessing or samples.origin == "given":
+        return infer
+    steps = model.preprocessing
+    return lambda arrays: infer(prepared_inputs(raw_inputs(arrays, steps), steps))
 
 
 def _runtime_versions(*artifacts: Artifact) -> Mapping[str, str | None]:

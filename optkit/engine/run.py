@@ -14,6 +14,7 @@ from optkit.core.artifact import Artifact
 from optkit.core.disk import disk_full, is_disk_full
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.events import Listener, silent, unfailing
+from optkit.core.signature import signature_to_json
 from optkit.core.store import Store, default_root
 from optkit.engine import gates
 from optkit.engine.data import Data, read_data
@@ -22,7 +23,8 @@ from optkit.engine.output import MANIFEST, check_output, to_json, write_output
 from optkit.engine.proof import benchmark, figures, summarise, validate
 from optkit.engine.quiet import aloud, quiet
 from optkit.engine.source import prove, read_model
-from optkit.engine.steps import Reached, Workshop, reach, run_route
+from optkit.engine.stage import Workshop
+from optkit.engine.steps import Reached, reach, run_route
 from optkit.planner import Target, baseline, make_plan
 from optkit.recipe.dump import dump
 from optkit.recipe.load import LoadedRecipe
@@ -191,6 +193,7 @@ def _prove(
         "bytes": result.bytes,
         "size_ratio": result.bytes / base.bytes if base else None,
         "precision": {"requested": target.precision, "achieved": achieved},
+        **signature_to_json(result.signature),
     }
     compared = validate(shop, result, data, again=wishes.remeasure)
     timed = benchmark(shop, base, result, loaded.recipe.benchmark, again=wishes.remeasure)

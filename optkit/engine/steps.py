@@ -2,60 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from optkit.catalogue import find_pass
 from optkit.core.artifact import Artifact
-from optkit.core.code import own_code
-from optkit.core.contract import Context, Pass
+from optkit.core.contract import Pass
 from optkit.core.disk import disk_full, is_disk_full
-from optkit.core.errors import Exit, OptkitError, bad_input, root_cause
-from optkit.core.events import Event, Listener
-from optkit.core.hashing import combined_digest, digest
-from optkit.core.samples import Samples
-from optkit.core.signature import signature_from_json, signature_to_json
-from optkit.core.store import Entry, Store
-from optkit.core.versions import versions
-from optkit.engine.checks import TamperedError, broken, checked, stamps
-from optkit.engine.edit import edit_graph
-from optkit.engine.source import Source
+from optkit.core.errors import Exit, OptkitError, root_cause
+from optkit.core.events import Event
+from optkit.engine.checks import TamperedError
+from optkit.engine.stage import (
+    Stage,
+    StepResult,
+    Workshop,
+    build,
+    results_of,
+    stage_key,
+    stages,
+)
 from optkit.planner import Route, Step, Target
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """All that the steps of a run share.
-
-    Attributes:
-        store: where finished steps are kept.
-        source: the model that the run starts from.
-        samples: the calibration samples.
-        seed: for anything random.
-        listen: told of progress.
-    """
-
-    store: Store
-    source: Source
-    samples: Samples
-    seed: int
-    listen: Listener
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """A finished step, as the manifest tells it."""
-
-    name: str
-    options: Mapping[str, Any]
-    seconds: float
-    cached: bool
-    changed: bool
-    reason: str | None
-    details: Mapping[str, Any]
-    artifact: Artifact
 
 
 @dataclass(frozen=True)
@@ -160,130 +125,47 @@ def run_route(route: Route, shop: Workshop) -> list[StepResult]:
     """
     results: list[StepResult] = []
     artifact = shop.source.artifact
-    for step in route.steps:
-        results.append(_run_step(step, artifact, shop, results))
+    for stage in stages(route):
+        results += _run_stage(stage, artifact, shop, results)
         artifact = results[-1].artifact
     return results
 
 
 def held(route: Route, shop: Workshop) -> int:
     """How many of the route's first steps the store already holds."""
-    artifact = shop.source.artifact
-    for index, step in enumerate(route.steps):
-        item = find_pass(step.name)
-        options = _options(item, step)
-        entry = shop.store.find(_key(item, options, artifact, shop))
+    artifact, count = shop.source.artifact, 0
+    for stage in stages(route):
+        entry = shop.store.find(stage_key(stage, artifact, shop))
         if entry is None:
-            return index
-        artifact = _artifact(entry, item, artifact)
-    return len(route.steps)
+            break
+        artifact = results_of(entry, stage, artifact, cached=True)[-1].artifact
+        count += len(stage)
+    return count
 
 
-def _run_step(step: Step, artifact: Artifact, shop: Workshop, done: list[StepResult]) -> StepResult:
-    item = find_pass(step.name)
-    options = _options(item, step)
-    shop.listen(Event("start", step.name, _arrow(step)))
-    key = _key(item, options, artifact, shop)
+def _run_stage(
+    stage: Stage, artifact: Artifact, shop: Workshop, done: list[StepResult]
+) -> list[StepResult]:
+    key = stage_key(stage, artifact, shop)
     entry = shop.store.find(key)
-    cached = entry is not None
-    if entry is None:
-        try:
-            entry = _build(item, options, artifact, shop, key)
-        except Exception as error:
-            raise _explain(error, item, shop, done) from error
-    result = _result(entry, item, options, artifact, cached=cached)
-    shop.listen(Event("end", step.name, _told(result)))
-    return result
-
-
-def _options(item: Pass, step: Step) -> Any:
-    return item.options.model_validate(dict(step.options))
-
-
-def _key(item: Pass, options: Any, artifact: Artifact, shop: Workshop) -> str:
-    """All that a step's result hangs on: what its context hands it, and the code that uses it."""
-    source = shop.source
-    made_by = [item.run.__module__, "optkit.data.synthesise"]
-    return digest({
-        "pass": item.name,
-        "options": options.model_dump(mode="json"),
-        "input": [artifact.format, artifact.digest, signature_to_json(artifact.signature)],
-        "source": [source.artifact.digest, signature_to_json(source.artifact.signature)],
-        "bounds": dict(source.index_bounds),
-        "data": shop.samples.digest if item.uses_data else None,
-        "seed": shop.seed,
-        "versions": versions({*item.needs, "numpy"}),
-        "code": own_code(*made_by, *(["optkit.data.read"] if item.uses_data else [])),
-    })  # fmt: skip
-
-
-def _build(item: Pass, options: Any, artifact: Artifact, shop: Workshop, key: str) -> Entry:
-    if item.uses_data and not len(shop.samples):
-        raise bad_input(
-            f"'{item.name}' has no calibration samples: one was given, and it is held back to "
-            f"validate on ({shop.samples.source})",
-            "give more samples, or a validation set of their own",
-        )
-    with shop.store.staging() as folder:
-        output, scratch = folder / "output", folder / "scratch"
-        output.mkdir()
-        scratch.mkdir()
-
-        def samples() -> Samples:
-            if not item.uses_data:
-                raise broken(item, "reads samples without declaring `uses_data`")
-            return shop.samples
-
-        context = Context(
-            shop.source.artifact,
-            output,
-            scratch,
-            samples,
-            shop.source.example,
-            shop.seed,
-            lambda done, total: shop.listen(Event("progress", item.name, "", done, total)),
-            lambda given, rewrite: edit_graph(given, rewrite, output),
-        )
-        before = stamps(artifact)
-        started = time.perf_counter()
-        try:
-            outcome = item.run(artifact, options, context)
-        finally:
-            if stamps(artifact) != before:
-                raise TamperedError
-        seconds = time.perf_counter() - started
-        record = {"seconds": seconds, "reason": outcome.reason, "details": dict(outcome.details)}
-        record |= checked(item, outcome, artifact, output)
-        return shop.store.keep(key, output, record)
-
-
-def _artifact(entry: Entry, item: Pass, given: Artifact) -> Artifact:
-    record = entry.record
-    if "format" not in record:
-        return given
-    files = tuple(entry.folder / name for name in record["files"])
-    return Artifact(
-        record["format"],
-        files[0],
-        files,
-        signature_from_json(record["signature"]),
-        combined_digest({name: entry.digests[name] for name in record["files"]}),
-        sum(file.stat().st_size for file in files),
-        (*given.lineage, item.name),
-    )
-
-
-def _result(entry: Entry, item: Pass, options: Any, given: Artifact, *, cached: bool) -> StepResult:
-    return StepResult(
-        item.name,
-        options.model_dump(mode="json"),
-        entry.record["seconds"],
-        cached,
-        "format" in entry.record,
-        entry.record["reason"],
-        entry.record["details"],
-        _artifact(entry, item, given),
-    )
+    if entry is not None:
+        results = results_of(entry, stage, artifact, cached=True)
+        for work in stage:
+            shop.listen(Event("start", work.step.name, work.arrow))
+            shop.listen(Event("end", work.step.name, "cached"))
+        return results
+    try:
+        entry = build(stage, artifact, shop, key)
+    except Exception as error:
+        if len(stage) == 1 or isinstance(error, TamperedError):
+            raise _explain(error, stage[-1].item, shop, done) from error
+    else:
+        return results_of(entry, stage, artifact, cached=False)
+    results = list[StepResult]()  # one by one, to keep what is done and to tell whose fault it is
+    for work in stage:
+        results += _run_stage((work,), artifact, shop, [*done, *results])
+        artifact = results[-1].artifact
+    return results
 
 
 def _explain(error: Exception, item: Pass, shop: Workshop, done: list[StepResult]) -> OptkitError:
@@ -307,13 +189,3 @@ def _explain(error: Exception, item: Pass, shop: Workshop, done: list[StepResult
         refused=item.gives is not None and exit_code is Exit.FAILED and not tampered,
         exit_code=exit_code,
     )
-
-
-def _arrow(step: Step) -> str:
-    return f"{step.takes} → {step.gives}" if step.takes != step.gives else step.gives
-
-
-def _told(result: StepResult) -> str:
-    if result.cached:
-        return "cached"
-    return "done" if result.changed else f"no change: {result.reason}"

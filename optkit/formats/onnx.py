@@ -11,6 +11,7 @@ from optkit.core.contract import Summary
 from optkit.core.errors import OptkitError, bad_input, root_cause
 from optkit.core.signature import DTYPES, Dim, Signature, TensorSpec
 from optkit.graphs import onnx_graph as graphs
+from optkit.graphs.onnx_rewritable import refuse_newer, rewritable, take_in_small
 from optkit.graphs.onnx_wire import is_model
 from optkit.graphs.reading import implied_specs, unreadable
 
@@ -76,6 +77,12 @@ def save(model: onnx.ModelProto, path: Path) -> None:
         onnx.save(model, path, save_as_external_data=True, location=data.name, size_threshold=1024)
     else:
         onnx.save(model, path)
+    _check(path)
+
+
+def _check(path: Path) -> None:
+    import onnx
+
     try:
         onnx.checker.check_model(str(path))
     except onnx.checker.ValidationError as error:
@@ -86,11 +93,44 @@ def save(model: onnx.ModelProto, path: Path) -> None:
 
 
 def read_graph(artifact: Artifact) -> onnx_ir.Model:
-    """The model as `onnx_ir` has it, shapes inferred, ready to be rewritten in place."""
+    """The model as rewritings take it: functions inlined, shapes inferred, opset 13 or newer.
+
+    Weights above `INLINE_LIMIT` together stay in their files, and are read where they are asked
+    for.
+
+    Raises:
+        OptkitError: the model is not valid ONNX, or its operators are too old or too new to be
+            read aright (bad input).
+    """
     import onnx
     import onnx_ir
+    from onnx_ir.passes import common
 
-    return onnx_ir.from_proto(onnx.shape_inference.infer_shapes(load(artifact)))
+    path = artifact.path
+    large = sum(file.stat().st_size for file in files(path)) > INLINE_LIMIT
+    model = _read(path) if large else load(artifact)
+    try:
+        onnx.checker.check_model(str(path))
+    except onnx.checker.ValidationError as error:
+        raise bad_input(
+            f"'{path.name}' is not valid ONNX: {root_cause(error)}", "export the model again"
+        ) from error
+    if large:
+        take_in_small(model, str(path.parent))
+    graph = onnx_ir.from_proto(rewritable(model, path.name))
+    onnx_ir.external_data.set_base_dir(graph.graph, path.parent)
+    common.ShapeInferencePass(strict_mode=False)(graph)
+    return graph
+
+
+def tidy_graph(graph: onnx_ir.Model) -> onnx_ir.Model:
+    """Sort, drop what nobody reads any more, and tell the shapes of new values."""
+    from onnx_ir.passes import common
+
+    common.RemoveUnusedNodesPass()(graph)
+    common.TopologicalSortPass()(graph)
+    common.ShapeInferencePass(strict_mode=False)(graph)
+    return graph
 
 
 def write_graph(graph: onnx_ir.Model, path: Path) -> None:
@@ -99,12 +139,21 @@ def write_graph(graph: onnx_ir.Model, path: Path) -> None:
     Raises:
         OptkitError: the model is not valid ONNX.
     """
+    import onnx
     import onnx_ir
     from onnx_ir.passes import common
 
     common.RemoveUnusedNodesPass()(graph)
     common.TopologicalSortPass()(graph)
-    save(onnx_ir.to_proto(graph), path)
+    held = [value.const_value for part in graph.graphs() for value in part.initializers.values()]
+    if sum(tensor.nbytes for tensor in held if tensor is not None) > INLINE_LIMIT:
+        onnx_ir.external_data.unload_from_model(
+            graph, path.parent, f"{path.name}.data", size_threshold_bytes=1024
+        )
+        onnx.save(onnx_ir.to_proto(graph), path)
+        _check(path)
+    else:
+        save(onnx_ir.to_proto(onnx_ir.external_data.load_to_model(graph)), path)
 
 
 def signature(artifact: Artifact) -> Signature:
@@ -148,9 +197,11 @@ def _read(path: Path) -> onnx.ModelProto:
     import onnx
 
     try:
-        return onnx.load(path, load_external_data=False)
+        model = onnx.load(path, load_external_data=False)
     except Exception as error:
         raise unreadable(path, "ONNX", error) from error
+    refuse_newer(model, path.name)
+    return model
 
 
 def _external(path: Path, tensor: onnx.TensorProto) -> Path:

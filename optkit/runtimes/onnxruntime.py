@@ -90,6 +90,8 @@ def _open(artifact: Artifact, settings: Settings, save_to: Path | None = None) -
     options.log_severity_level = 3
     if settings.threads is not None:
         options.intra_op_num_threads = settings.threads
+    if not settings.graph_optimizations:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if save_to is not None:
         options.optimized_model_filepath = str(save_to)
         options.add_session_config_entry(

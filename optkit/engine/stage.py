@@ -1,0 +1,268 @@
+"""Stages: what is built at one go, from the store or anew, and held against the contract.
+
+Most stages are one step. Graph passes in a row are one stage: they rewrite the same graph in
+memory, which is read and written once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from optkit.catalogue import find_pass
+from optkit.core.artifact import Artifact
+from optkit.core.code import own_code
+from optkit.core.contract import Context, Outcome, Pass
+from optkit.core.errors import bad_input
+from optkit.core.events import Event, Listener
+from optkit.core.hashing import combined_digest, digest
+from optkit.core.preprocessing import (
+    preprocessing_from_json,
+    preprocessing_to_json,
+    raw_inputs,
+)
+from optkit.core.samples import Samples
+from optkit.core.signature import signature_from_json, signature_to_json
+from optkit.core.store import Entry, Store
+from optkit.core.versions import versions
+from optkit.engine.checks import TamperedError, broken, checked, stamps
+from optkit.engine.edit import LiveGraph
+from optkit.engine.source import Source
+from optkit.planner import Route, Step
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """All that the steps of a run share.
+
+    Attributes:
+        store: where finished steps are kept.
+        source: the model that the run starts from.
+        samples: the calibration samples.
+        seed: for anything random.
+        listen: told of progress.
+    """
+
+    store: Store
+    source: Source
+    samples: Samples
+    seed: int
+    listen: Listener
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """A finished step, as the manifest tells it."""
+
+    name: str
+    options: Mapping[str, Any]
+    seconds: float
+    cached: bool
+    changed: bool
+    reason: str | None
+    details: Mapping[str, Any]
+    artifact: Artifact
+
+
+@dataclass(frozen=True)
+class Work:
+    """A step with its pass and its options, defaults filled in."""
+
+    step: Step
+    item: Pass
+    options: Any
+
+    @property
+    def edits(self) -> bool:
+        """Whether it can share a graph with its neighbours.
+
+        A step that lowers the precision stands by itself: the FP32 baseline goes without it, and
+        has the stages around it in common.
+        """
+        return self.step.takes in self.item.edits and self.item.precision is None
+
+    @property
+    def arrow(self) -> str:
+        """The formats on its two sides."""
+        takes, gives = self.step.takes, self.step.gives
+        return f"{takes} → {gives}" if takes != gives else gives
+
+
+Stage = tuple[Work, ...]
+
+
+def stages(route: Route) -> list[Stage]:
+    """A route's steps as they are built: graph passes in a row together, others by themselves."""
+    found: list[Stage] = []
+    for step in route.steps:
+        item = find_pass(step.name)
+        work = Work(step, item, item.options.model_validate(dict(step.options)))
+        if found and work.edits and found[-1][-1].edits:
+            found[-1] = (*found[-1], work)
+        else:
+            found.append((work,))
+    return found
+
+
+def stage_key(stage: Stage, artifact: Artifact, shop: Workshop) -> str:
+    """All that a stage's result hangs on: what its context hands it, and the code that uses it."""
+    source, uses_data = shop.source, any(work.item.uses_data for work in stage)
+    made_by = [*(work.item.run.__module__ for work in stage), "optkit.data.synthesise"]
+    return digest({
+        "passes": [[work.item.name, work.options.model_dump(mode="json")] for work in stage],
+        "input": [
+            artifact.format,
+            artifact.digest,
+            signature_to_json(artifact.signature),
+            preprocessing_to_json(artifact.preprocessing),
+        ],
+        "source": [source.artifact.digest, signature_to_json(source.artifact.signature)],
+        "bounds": dict(source.index_bounds),
+        "data": shop.samples.digest if uses_data else None,
+        "seed": shop.seed,
+        "versions": versions({"numpy", *(need for work in stage for need in work.item.needs)}),
+        "code": own_code(*made_by, *(["optkit.data.read"] if uses_data else [])),
+    })  # fmt: skip
+
+
+def build(stage: Stage, artifact: Artifact, shop: Workshop, key: str) -> Entry:
+    """Run a stage's passes, hold the result against the contract, and keep it.
+
+    Raises:
+        OptkitError: a pass failed or broke the contract, or has no samples (bad input).
+        TamperedError: a pass changed its input.
+    """
+    with shop.store.staging() as folder:
+        output = folder / "output"
+        output.mkdir()
+        graph, given, files = LiveGraph(artifact, output), artifact, list[str]()
+        rows = list[dict[str, Any]]()
+        for work in stage:
+            shop.listen(Event("start", work.step.name, work.arrow))
+            started = time.perf_counter()
+            outcome = _apply(work, given, shop, folder, graph)
+            rows.append({
+                "seconds": time.perf_counter() - started,
+                "changed": outcome.path is not None,
+                "reason": outcome.reason,
+                "details": dict(outcome.details),
+            })
+            given = _handed_on(work.item, outcome, given)
+            changed = [row for row in rows if row["changed"]]
+            if work is stage[-1] and changed:
+                changed[-1]["seconds"] += _timed(graph.write)
+                files = checked(work.item, given, output)
+            told = "done" if outcome.path else f"no change: {outcome.reason}"
+            shop.listen(Event("end", work.step.name, told))
+        record = {
+            "steps": rows,
+            "format": given.format,
+            "files": files,
+            "signature": signature_to_json(given.signature),
+            "preprocessing": preprocessing_to_json(given.preprocessing),
+        }
+        return shop.store.keep(key, output, record)
+
+
+def results_of(entry: Entry, stage: Stage, given: Artifact, *, cached: bool) -> list[StepResult]:
+    """The steps of a finished stage, as the manifest tells them.
+
+    Passes that share a graph share the artifact that it was written to.
+    """
+    results, artifact = list[StepResult](), given
+    for work, row in zip(stage, entry.record["steps"], strict=True):
+        if row["changed"] and artifact is given:
+            artifact = _artifact(entry, stage, given)
+        results.append(
+            StepResult(
+                work.item.name,
+                work.options.model_dump(mode="json"),
+                row["seconds"],
+                cached,
+                row["changed"],
+                row["reason"],
+                row["details"],
+                artifact,
+            )
+        )
+    return results
+
+
+def _apply(work: Work, given: Artifact, shop: Workshop, folder: Path, graph: LiveGraph) -> Outcome:
+    """Run one pass."""
+    item = work.item
+    if item.uses_data and not len(shop.samples):
+        raise bad_input(
+            f"'{item.name}' has no calibration samples: one was given, and it is held back to "
+            f"validate on ({shop.samples.source})",
+            "give more samples, or a validation set of their own",
+        )
+    scratch = folder / f"scratch-{item.name}"
+    scratch.mkdir(exist_ok=True)
+
+    def samples() -> Samples:
+        if not item.uses_data:
+            raise broken(item, "reads samples without declaring `uses_data`")
+        return replace(
+            shop.samples,
+            read=lambda index: raw_inputs(shop.samples.read(index), given.preprocessing),
+        )
+
+    context = Context(
+        shop.source.artifact,
+        graph.folder,
+        scratch,
+        samples,
+        lambda variant: raw_inputs(shop.source.example(variant), given.preprocessing),
+        shop.seed,
+        lambda done, total: shop.listen(Event("progress", item.name, "", done, total)),
+        lambda _, rewrite: graph.edit(rewrite),
+    )
+    before = stamps(graph.artifact)
+    try:
+        return item.run(given, work.options, context)
+    finally:
+        if stamps(graph.artifact) != before:
+            raise TamperedError
+
+
+def _timed(call: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _handed_on(item: Pass, outcome: Outcome, given: Artifact) -> Artifact:
+    """What the next pass is told of its input: where nothing is written yet, all but the files."""
+    if outcome.path is None:
+        if item.gives not in {None, given.format}:
+            raise broken(item, f"gave no {item.gives} model")
+        return given
+    face = outcome.signature if item.changes_signature else None
+    more = () if outcome.preprocessing is None else (outcome.preprocessing,)
+    return replace(
+        given,
+        format=item.gives or given.format,
+        path=outcome.path,
+        signature=face or given.signature,
+        preprocessing=(*given.preprocessing, *more),
+    )
+
+
+def _artifact(entry: Entry, stage: Stage, given: Artifact) -> Artifact:
+    record = entry.record
+    files = tuple(entry.folder / name for name in record["files"])
+    changed = zip(stage, record["steps"], strict=True)
+    return Artifact(
+        record["format"],
+        files[0],
+        files,
+        signature_from_json(record["signature"]),
+        combined_digest({name: entry.digests[name] for name in record["files"]}),
+        sum(file.stat().st_size for file in files),
+        (*given.lineage, *(work.item.name for work, row in changed if row["changed"])),
+        preprocessing_from_json(record["preprocessing"]),
+    )

@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optkit.catalogue import all_passes, find_pass, reachable
-from optkit.core.contract import Pass
 from optkit.core.errors import OptkitError
 from optkit.recipe.load import LoadedRecipe
 from optkit.recipe.order import precision_of
+
+# What a plan of optkit's own does to a graph, in this order: each makes room for the next.
+_DEFAULT = {
+    "onnx": ("simplify", "fuse_batchnorm", "fuse_scale_shift", "fuse_linear", "optimize_strides"),
+}
 
 # Enough for every way through the formats that anyone would take; bounds the search.
 _MOST_ROUTES = 12
@@ -112,8 +116,7 @@ def _preference(route: Route) -> tuple[int, int, int]:
 
 def _planned(loaded: LoadedRecipe, goal: str, precision: str) -> list[str]:
     """The transforms that belong to a target when the recipe does not write them out."""
-    passes = all_passes()
-    makers = [item for item in passes if precision != "fp32" and item.precision == precision]
+    makers = [item for item in all_passes() if precision != "fp32" and item.precision == precision]
     fitting = [item for item in makers if goal in item.takes]
     if precision != "fp32" and not fitting:
         formats = sorted({name for item in makers for name in item.takes})
@@ -122,19 +125,7 @@ def _planned(loaded: LoadedRecipe, goal: str, precision: str) -> list[str]:
             f"no pass makes {precision} models in the format {goal}",
             f"{precision} is made in: {', '.join(formats)}" if formats else "use another precision",
         )
-    chosen = [item for item in passes if goal in item.auto] + fitting[:1]
-    return [item.name for item in _ordered(chosen)]
-
-
-def _ordered(passes: Sequence[Pass]) -> list[Pass]:
-    """Passes so that each stands after those in its `after`; otherwise as they came."""
-    left, done = list(passes), list[Pass]()
-    while left:
-        waiting = {item.name for item in left}
-        ready = next(item for item in left if waiting.isdisjoint(item.after))
-        left.remove(ready)
-        done.append(ready)
-    return done
+    return [*_DEFAULT.get(goal, ()), *(item.name for item in fitting[:1])]
 
 
 def _ways(

@@ -9,6 +9,9 @@ from optkit.recipe.load import parse
 from optkit.validate.bounds import BOUNDS
 
 
+GRAPH = ["simplify", "fuse_batchnorm", "fuse_scale_shift", "fuse_linear", "optimize_strides"]
+
+
 def plan(source: str, body: str) -> Plan:
     return make_plan(parse(f"optkit: 1\nmodel: {{path: m.pt}}\n{body}\n", "recipe.yaml"), source)
 
@@ -49,9 +52,9 @@ def test_a_source_that_is_there_already_needs_no_step():
 
 
 def test_passes_of_a_formats_own_are_added():
-    assert routes("torchscript", "to: onnx")[0] == ["export_onnx", "simplify"]
+    assert routes("torchscript", "to: onnx")[0] == ["export_onnx", *GRAPH]
     assert routes("torchscript", "to: onnx\nprecision: int8")[0] == [
-        "export_onnx", "simplify", "quantize_int8",
+        "export_onnx", *GRAPH, "quantize_int8",
     ]  # fmt: skip
 
 
@@ -160,7 +163,7 @@ def test_what_cannot_be_reached_is_told_with_what_can(source, body, told, hint):
 
 def test_the_baseline_is_the_route_in_fp32():
     (target,) = plan("torchscript", "to: onnx\nprecision: int8").targets
-    assert [step.name for step in baseline(target.routes[0]).steps] == ["export_onnx", "simplify"]
+    assert [step.name for step in baseline(target.routes[0]).steps] == ["export_onnx", *GRAPH]
     (plain,) = plan("torchscript", "to: onnx").targets
     assert baseline(plain.routes[0]) == plain.routes[0]
 

@@ -231,7 +231,6 @@ class Pass:
         precision: the `--precision` word that it lowers a model to.
         edits: formats in which it does nothing but `Context.edit`; neighbours that do share one
             read and one write of the model.
-        auto: formats for which the planner adds it by itself.
         after: passes that, where present, must stand before this one.
         uses_data: whether calibration samples enter the result, and so the cache key.
         changes_signature: whether inputs or outputs may change.
@@ -247,7 +246,6 @@ class Pass:
     cost: int = 1
     precision: str | None = None
     edits: tuple[str, ...] = ()
-    auto: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     uses_data: bool = False
     changes_signature: bool = False
@@ -278,7 +276,6 @@ def transform(
     needs: Sequence[str],
     precision: str | None = None,
     edits: Sequence[str] = (),
-    auto: Sequence[str] = (),
     after: Sequence[str] = (),
     uses_data: bool = False,
     changes_signature: bool = False,
@@ -295,7 +292,6 @@ def transform(
             tuple(needs),
             precision=precision,
             edits=tuple(edits),
-            auto=tuple(auto),
             after=tuple(after),
             uses_data=uses_data,
             changes_signature=changes_signature,

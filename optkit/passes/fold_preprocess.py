@@ -44,8 +44,7 @@ class Options(BaseModel):
 
 
 @transform(
-    Options, takes=("onnx",), edits=("onnx",), needs=("onnx", "onnx-ir"), after=("simplify",),
-    changes_signature=True,
+    Options, takes=("onnx",), edits=("onnx",), needs=("onnx", "onnx-ir"), changes_signature=True,
 )  # fmt: skip
 def fold_preprocess(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Make mean, std, scale, channel order, layout and dtype of images a part of the network.

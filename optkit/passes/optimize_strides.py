@@ -15,9 +15,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-@transform(
-    Options, takes=("onnx",), edits=("onnx",), needs=("onnx", "onnx-ir"), after=("simplify",)
-)
+@transform(Options, takes=("onnx",), edits=("onnx",), needs=("onnx", "onnx-ir"))
 def optimize_strides(artifact: Artifact, options: Options, context: Context) -> Outcome:  # noqa: ARG001
     """Move the stride of a 1×1 convolution up to where its input is computed.
 

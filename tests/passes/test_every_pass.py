@@ -32,9 +32,9 @@ def test_options_are_described_frozen_and_closed(item: Pass):
 
 @PASSES
 def test_the_facts_name_things_that_are_there(item: Pass):
-    for name in (*item.takes, *item.auto, *filter(None, [item.gives])):
+    for name in (*item.takes, *filter(None, [item.gives])):
         assert find_format(name)
-    assert set(item.auto) <= set(item.takes)
+    assert set(item.edits) <= set(item.takes)
     assert set(item.after) <= {*pass_names()} - {item.name}
     assert item.needs
 

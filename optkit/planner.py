@@ -12,8 +12,15 @@ from optkit.recipe.load import LoadedRecipe
 from optkit.recipe.order import precision_of
 
 # What a plan of optkit's own does to a graph, in this order: each makes room for the next.
-_DEFAULT = {
-    "onnx": ("simplify", "fuse_batchnorm", "fuse_scale_shift", "fuse_linear", "optimize_strides"),
+_DEFAULT: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "onnx": {
+        "simplify": {},
+        "fuse_batchnorm": {},
+        "fuse_scale_shift": {},
+        "fuse_linear": {},
+        "fuse_grouped_conv": {"runtime": "onnxruntime"},
+        "optimize_strides": {},
+    },
 }
 
 # Enough for every way through the formats that anyone would take; bounds the search.
@@ -99,7 +106,7 @@ def _target(loaded: LoadedRecipe, source: str, goal: str | None) -> Target:
         precision = precision_of(recipe)
     else:
         precision = recipe.precision or "fp32"
-        wanted = [(name, {}) for name in _planned(loaded, goal or source, precision)]
+        wanted = _planned(loaded, goal or source, precision)
     ways = sorted(_ways(source, wanted, goal), key=_preference)
     if not ways:
         raise _unreachable(loaded, source, [name for name, _ in wanted], goal)
@@ -114,7 +121,7 @@ def _preference(route: Route) -> tuple[int, int, int]:
     return route.cost, len(route.steps), elsewhere
 
 
-def _planned(loaded: LoadedRecipe, goal: str, precision: str) -> list[str]:
+def _planned(loaded: LoadedRecipe, goal: str, precision: str) -> list[tuple[str, dict[str, Any]]]:
     """The transforms that belong to a target when the recipe does not write them out."""
     makers = [item for item in all_passes() if precision != "fp32" and item.precision == precision]
     fitting = [item for item in makers if goal in item.takes]
@@ -125,7 +132,8 @@ def _planned(loaded: LoadedRecipe, goal: str, precision: str) -> list[str]:
             f"no pass makes {precision} models in the format {goal}",
             f"{precision} is made in: {', '.join(formats)}" if formats else "use another precision",
         )
-    return [*_DEFAULT.get(goal, ()), *(item.name for item in fitting[:1])]
+    chosen = {**_DEFAULT.get(goal, {}), **{item.name: {} for item in fitting[:1]}}
+    return [(name, dict(options)) for name, options in chosen.items()]
 
 
 def _ways(

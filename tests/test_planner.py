@@ -9,7 +9,10 @@ from optkit.recipe.load import parse
 from optkit.validate.bounds import BOUNDS
 
 
-GRAPH = ["simplify", "fuse_batchnorm", "fuse_scale_shift", "fuse_linear", "optimize_strides"]
+GRAPH = [
+    "simplify", "fuse_batchnorm", "fuse_scale_shift", "fuse_linear", "fuse_grouped_conv",
+    "optimize_strides",
+]  # fmt: skip
 
 
 def plan(source: str, body: str) -> Plan:

@@ -333,3 +333,39 @@ def test_any_such_graph(
     by_hand.assert_same(model, after, feeds(model))
     again = grouped_conv.fuse(onnx_ir.from_proto(after))
     assert again.changed == 0
+
+
+@pytest.mark.parametrize(
+    ("runtime", "parts", "width", "kernel", "fused"),
+    [
+        (None, 4, 12, 3, True),
+        ("onnxruntime", 4, 12, 3, False),
+        ("onnxruntime", 4, 8, 3, False),
+        ("onnxruntime", 4, 12, 1, True),
+        ("onnxruntime", 4, 4, 3, True),
+        ("onnxruntime", 4, 16, 3, True),
+        ("openvino", 4, 8, 3, True),
+        ("openvino", 4, 16, 3, True),
+        ("openvino", 16, 16, 3, False),
+        ("openvino", 4, 12, 3, False),
+    ],
+)
+def test_shapes_that_lose_in_a_runtime_are_left_alone(
+    tmp_path, runtime, parts, width, kernel, fused
+):
+    model = parallel(parts, width=width, made=width, kernel=kernel)
+    after, edit = by_hand.rewritten(
+        model, lambda graph: grouped_conv.fuse(graph, runtime=runtime), tmp_path
+    )
+    assert counts(after).count("Conv") == (1 if fused else parts)
+    assert bool(edit.left) is not fused
+    by_hand.assert_same(model, after, feeds(model))
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_convolutions_on_one_input_are_stacked_for_every_runtime(tmp_path, runtime):
+    model = parallel(4, "same", width=12, made=12)
+    after, edit = by_hand.rewritten(
+        model, lambda graph: grouped_conv.fuse(graph, runtime=runtime), tmp_path
+    )
+    assert counts(after).count("Conv") == edit.changed == 1

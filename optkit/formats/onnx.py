@@ -104,7 +104,6 @@ def read_graph(artifact: Artifact) -> onnx_ir.Model:
     """
     import onnx
     import onnx_ir
-    from onnx_ir.passes import common
 
     path = artifact.path
     large = sum(file.stat().st_size for file in files(path)) > INLINE_LIMIT
@@ -117,9 +116,10 @@ def read_graph(artifact: Artifact) -> onnx_ir.Model:
         ) from error
     if large:
         take_in_small(model, str(path.parent))
-    graph = onnx_ir.from_proto(rewritable(model, path.name))
+    model = rewritable(model, path.name)
+    # On the proto: the pass of onnx_ir takes a sequence that it had no type of for a tensor.
+    graph = onnx_ir.from_proto(onnx.shape_inference.infer_shapes(model, data_prop=True))
     onnx_ir.external_data.set_base_dir(graph.graph, path.parent)
-    common.ShapeInferencePass(strict_mode=False)(graph)
     return graph
 
 

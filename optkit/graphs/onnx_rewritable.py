@@ -17,6 +17,10 @@ OLDEST_OPSET = 13
 _OWN_IR_VERSION = 7
 """Came with `OLDEST_OPSET`; from 4 on, a constant need not be an input too."""
 
+_MEANT_OTHERWISE = {"PRelu": 7, "Scan": 9}
+"""Operations that onnx raises as they stand, though before this opset they meant something else:
+PRelu broadcast its slope from the left, Scan took a batch dimension first."""
+
 _SMALL = 1024
 """Bytes; shape inference needs the values of small tensors, such as the shape of a Reshape."""
 
@@ -67,16 +71,19 @@ def take_in_small(model: onnx.ModelProto, folder: str) -> None:
     """Load the external tensors that are small or stand in nodes; the large ones stay outside."""
     from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
-    held = {id(tensor) for tensor in model.graph.initializer}
+    weights = {tensor.name for tensor in model.graph.initializer}
     for tensor in tensors(model.graph):
-        if uses_external_data(tensor) and (id(tensor) not in held or _length(tensor) <= _SMALL):
+        small = tensor.name not in weights or _length(tensor) <= _SMALL
+        if small and uses_external_data(tensor):
             load_external_data_for_tensor(tensor, folder)
             tensor.ClearField("data_location")
             del tensor.external_data[:]
 
 
 def _length(tensor: onnx.TensorProto) -> int:
-    return next((int(item.value) for item in tensor.external_data if item.key == "length"), _SMALL + 1)
+    return next(
+        (int(item.value) for item in tensor.external_data if item.key == "length"), _SMALL + 1
+    )
 
 
 def _raised(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
@@ -85,12 +92,22 @@ def _raised(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     opset = opset_of(model)
     fix = f"export the model again with opset {OLDEST_OPSET} or newer"
     what = f"'{name}' has opset {opset}, and cannot be raised to {OLDEST_OPSET}"
-    if opset < 7 and any(node.op_type == "PRelu" for node, _ in walk(model.graph)):
-        raise bad_input(f"{what}: PRelu broadcast its slope otherwise before opset 7", fix)
+    for node, _ in walk(model.graph):
+        if opset < _MEANT_OTHERWISE.get(node.op_type, 0):
+            since = _MEANT_OTHERWISE[node.op_type]
+            raise bad_input(f"{what}: {node.op_type} had another meaning before opset {since}", fix)
     try:
-        return onnx.version_converter.convert_version(model, OLDEST_OPSET)
+        raised = onnx.version_converter.convert_version(model, OLDEST_OPSET)
     except Exception as error:
         raise bad_input(f"{what}: {root_cause(error)}", fix) from error
+    if _ports(raised) != _ports(model):
+        raise bad_input(f"{what}: its inputs or outputs would change", fix)
+    return raised
+
+
+def _ports(model: onnx.ModelProto) -> list[tuple[str, bytes]]:
+    ports = (*model.graph.input, *model.graph.output)
+    return [(port.name, port.type.SerializeToString(deterministic=True)) for port in ports]
 
 
 def _make_dense(graph: onnx.GraphProto) -> None:

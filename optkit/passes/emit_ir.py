@@ -51,7 +51,7 @@ def _convert(artifact: Artifact, context: Context) -> openvino.Model:
     import openvino
 
     if artifact.format == "onnx":
-        return openvino.convert_model(artifact.path)
+        return openvino.Core().read_model(artifact.path)
     if artifact.format == "exported":
         from optkit.formats import exported
 

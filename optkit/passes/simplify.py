@@ -1,17 +1,14 @@
-"""simplify: constant folding and dead-code removal on ONNX."""
+"""simplify: constant folding, common subexpressions and dead code on ONNX."""
 
 from __future__ import annotations
-
-from collections import Counter
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Context, Outcome, transform, unchanged
+from optkit.core.contract import Context, Outcome, transform
+from optkit.rewrite import simplify as method
 
-if TYPE_CHECKING:
-    import onnx
+_UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 
 
 class Options(BaseModel):
@@ -20,37 +17,31 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tensor_size_threshold: str = Field(
-        "10MB", description="folded constants above this size stay computed"
+        "10MB",
+        pattern=r"^[0-9]+(\.[0-9]+)? ?[KMG]?B$",
+        description="bytes that folding may add to the file; larger constants stay computed",
     )
 
 
-@transform(Options, takes=("onnx",), needs=("onnx", "onnxsim"), auto=("onnx",))
+@transform(
+    Options, takes=("onnx",), needs=("onnx", "onnx-ir", "onnxscript", "onnxsim"),
+    edits=("onnx",),
+)  # fmt: skip
 def simplify(artifact: Artifact, options: Options, context: Context) -> Outcome:
-    """Fold constants, merge equal nodes and drop dead ones, by onnxsim.
+    """Fold constants, merge equal nodes and drop dead ones; nothing is fused.
+
+    A constant is folded where it does not take more bytes than what it replaces, or where all
+    that were made so take no more than `tensor_size_threshold`. Random nodes stay.
 
     Given:
         Shape → Gather → Concat → Reshape, on a fixed shape
     Result:
         Reshape by a constant
     """
-    import onnxsim
-
-    from optkit.formats import onnx
-
-    model = onnx.load(artifact)
-    simpler, _ = onnxsim.simplify(
-        model,
-        skip_fuse_bn=True,  # a pass of its own
-        tensor_size_threshold=options.tensor_size_threshold,
-    )
-    before, after = _operations(model), _operations(simpler)
-    if before == after:
-        return unchanged("nothing to fold")
-    path = context.output / "model.onnx"
-    onnx.save(simpler, path)
-    return Outcome(path, details={"removed": dict(before - after), "added": dict(after - before)})
+    limit = _bytes(options.tensor_size_threshold)
+    return context.edit(artifact, lambda model: method.simplify(model, limit))
 
 
-def _operations(model: onnx.ModelProto) -> Counter[str]:
-    kinds = (node.op_type for node in model.graph.node)
-    return Counter(kind for kind in kinds if kind != "Constant")
+def _bytes(words: str) -> int:
+    number = words.rstrip("KMGB ")
+    return int(float(number) * _UNITS[words.removeprefix(number).strip()])

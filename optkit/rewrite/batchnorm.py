@@ -69,16 +69,12 @@ def _scale_and_shift(node: ir.Node) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _expose(model: ir.Model) -> None:
-    """Inline functions, and fold biases that are computed from constants.
+    """Fold biases that are computed from constants.
 
-    torch's exporter, unoptimized, leaves BatchNorm in functions and computes the bias of a
-    convolution by Shape, CastLike and Expand, which would hide both.
+    torch's exporter, unoptimized, computes the bias of a convolution by Shape, CastLike and Expand.
     """
-    from onnx_ir.passes import common
     from onnxscript import optimizer
 
-    if model.functions:
-        common.InlinePass()(model)
     for node in _batchnorms(model):
         linear = computed_by(node.inputs[0], "Conv", "ConvTranspose", "Gemm")
         bias = linear.inputs[2] if linear is not None and len(linear.inputs) > 2 else None

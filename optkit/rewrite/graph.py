@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx_ir as ir
 
+_DENSE = frozenset(("value", "value_float", "value_floats", "value_int", "value_ints"))
+"""Where a Constant node holds an array of numbers."""
+
 
 def constant(value: ir.Value | None) -> np.ndarray | None:
     """The array behind an initializer or a Constant node; None where it can vary.
@@ -17,6 +20,9 @@ def constant(value: ir.Value | None) -> np.ndarray | None:
     import onnx_ir as ir
 
     if value is None or value.is_graph_input():
+        return None
+    node = computed_by(value, "Constant")
+    if node is not None and not _DENSE & node.attributes.keys():
         return None
     tensor = ir.convenience.get_const_tensor(value)
     return None if tensor is None else tensor.numpy()

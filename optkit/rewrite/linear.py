@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optkit.rewrite.graph import computed_by, constant, rank, sole_user
-from optkit.rewrite.replacing import fresh
+from optkit.rewrite.replacing import add_constant, fresh
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,9 +146,9 @@ def build(linear: Linear, data: ir.Value, names: set[str]) -> list[ir.Node]:
         kind = "Gemm"
 
     base = node.inputs[1].name
-    inputs = [data, add_initializer(node, f"{base}_folded", weight, names)]
+    inputs = [data, add_constant(node, fresh(f"{base}_folded", names), weight)]
     if linear.bias is not None:
-        inputs.append(add_initializer(node, f"{base}_bias", linear.bias, names))
+        inputs.append(add_constant(node, fresh(f"{base}_bias", names), linear.bias))
     facts = dict(node.metadata_props)
     if operations(linear) == 1:
         return [ir.node(kind, inputs, attributes, name=node.name, metadata_props=facts)]
@@ -160,18 +160,6 @@ def build(linear: Linear, data: ir.Value, names: set[str]) -> list[ir.Node]:
         old.shape,
     )
     return [product, ir.node("Add", [between, inputs[2]])]
-
-
-def add_initializer(node: ir.Node, wish: str, array: np.ndarray, names: set[str]) -> ir.Value:
-    """A new initializer in the graph of a node."""
-    import numpy as np
-    import onnx_ir as ir
-
-    name = fresh(wish, names)
-    value = ir.val(name, const_value=ir.tensor(np.ascontiguousarray(array), name=name))
-    assert node.graph is not None
-    node.graph.register_initializer(value)
-    return value
 
 
 def _with_added_bias(linear: Linear) -> Linear:

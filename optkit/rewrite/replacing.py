@@ -35,15 +35,21 @@ def fresh(wish: str, names: set[str]) -> str:
     return name
 
 
-def add_constant(model: ir.Model, name: str, array: np.ndarray) -> ir.Value:
-    """A new initializer of the main graph, where every subgraph can read it too."""
+def add_constant(place: ir.Model | ir.Node, name: str, array: np.ndarray) -> ir.Value:
+    """A new initializer: of a model's main graph, or of the graph that a node lies in.
+
+    What lies in the main graph, every subgraph can read too.
+    """
+    import numpy as np
     import onnx_ir as ir
 
-    tensor = ir.tensor(array, name=name)
+    graph = place.graph
+    assert isinstance(graph, ir.Graph)
+    tensor = ir.tensor(np.ascontiguousarray(array).reshape(array.shape), name=name)
     value = ir.Value(
         name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
     )
-    model.graph.register_initializer(value)
+    graph.register_initializer(value)
     return value
 
 

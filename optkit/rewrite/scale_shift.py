@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from optkit.core.contract import Edit
 from optkit.rewrite.graph import computed_by, constant, sole_user
-from optkit.rewrite.linear import Linear, add_initializer, fits, linear_before
+from optkit.rewrite.linear import Linear, fits, linear_before
 from optkit.rewrite.neighbours import NO_GAIN, NONE_BESIDE, fold_back, fold_on
-from optkit.rewrite.replacing import fresh, value_names
+from optkit.rewrite.replacing import add_constant, fresh, value_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,7 +166,8 @@ def _collapse(chain: list[Step], names: set[str]) -> bool:
         return False
     old, new = chain[-1].node.outputs[0], []
     for kind, array in parts:
-        number = add_initializer(node, f"{old.name}_{kind}", array.astype(held.dtype), names)
+        name = fresh(f"{old.name}_{kind}", names)
+        number = add_constant(node, name, array.astype(held.dtype))
         new.append(ir.node(kind, [value, number]))
         value = new[-1].outputs[0]
         value.name = fresh(f"{old.name}_scaled", names)

@@ -1,11 +1,14 @@
 import models
 import numpy as np
 import onnx
+import onnx_ir
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.signature import Dim, TensorSpec
+from optkit.engine.edit import edit_graph
 from optkit.formats import onnx as format_onnx
 
 
@@ -166,3 +169,124 @@ def test_an_invalid_model_is_not_saved_in_silence(tmp_path):
     del model.graph.input[:]
     with pytest.raises(OptkitError, match="not valid"):
         format_onnx.save(model, tmp_path / "model.onnx")
+
+
+def test_a_graph_is_read_and_written_as_it_was(tmp_path):
+    """
+    Given: opset 17, weights in a file beside the model
+    Result: the same network, the weights inside
+    """
+    path = external(tmp_path)
+    graph = format_onnx.read_graph(models.artifact("onnx", path))
+    format_onnx.write_graph(graph, tmp_path / "made.onnx")
+    assert format_onnx.files(tmp_path / "made.onnx") == (tmp_path / "made.onnx",)
+    given, made = onnx.load(path), onnx.load(tmp_path / "made.onnx")
+    held = [{t.name: numpy_helper.to_array(t) for t in m.graph.initializer} for m in (given, made)]
+    assert held[0].keys() == held[1].keys()
+    assert all(np.array_equal(array, held[1][name]) for name, array in held[0].items())
+
+
+def test_shapes_are_inferred_through_small_weights_that_lie_outside(tmp_path, monkeypatch):
+    """
+    Given: a model too large for one file, the shape of a Reshape among its weights
+    Result: the shape of the result is known, the large weight still lies outside
+    """
+    text = """g (float[6] x, float[30, 40] u) => (float[a, b] y, float[30, 40] z) {
+        y = Reshape(x, s) z = Add(u, w) }"""
+    weight = np.arange(1200, dtype=np.float32).reshape(30, 40)
+    parsed(text, tmp_path, s=np.array([2, 3]), w=weight)
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    onnx.save(onnx.load(tmp_path / "model.onnx"), folder / "model.onnx", save_as_external_data=True,
+              size_threshold=0, location="weights.bin")  # fmt: skip
+    monkeypatch.setattr(format_onnx, "INLINE_LIMIT", 100)
+    graph = format_onnx.read_graph(models.artifact("onnx", folder / "model.onnx"))
+    (shaped,) = (node for node in graph.graph if node.op_type == "Reshape")
+    assert list(shaped.outputs[0].shape) == [2, 3]
+    assert isinstance(graph.graph.initializers["w"].const_value, onnx_ir.ExternalTensor)
+    format_onnx.write_graph(graph, tmp_path / "made.onnx")
+    assert len(format_onnx.files(tmp_path / "made.onnx")) == 2
+    made = {
+        t.name: numpy_helper.to_array(t)
+        for t in onnx.load(tmp_path / "made.onnx").graph.initializer
+    }
+    np.testing.assert_array_equal(made["w"], weight)
+    np.testing.assert_array_equal(made["s"], [2, 3])
+
+
+@pytest.mark.slow
+def test_weights_beyond_what_a_protobuf_holds_are_rewritten(tmp_path):
+    """
+    Given: a table of 2.2 GB, zero but for its last row, and Mul → Mul after its Gather
+    Result: one Mul; the table as it was
+    """
+    from optkit.rewrite import scale_shift
+
+    rows, columns = 550_000, 1000
+    text = f"""g (int64[1] i) => (float[1, {columns}] y) {{
+        r = Gather(w, i) m = Mul(r, two) y = Mul(m, three) }}"""
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 21]> {text}')
+    for name, number in (("two", 2), ("three", 3)):
+        model.graph.initializer.append(numpy_helper.from_array(np.float32(number), name))
+    table = model.graph.initializer.add(name="w", data_type=TensorProto.FLOAT,
+                                        dims=[rows, columns],
+                                        data_location=TensorProto.EXTERNAL)  # fmt: skip
+    size = rows * columns * 4
+    for key, value in (("location", "w.bin"), ("offset", 0), ("length", size)):
+        table.external_data.add(key=key, value=str(value))
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    row = np.arange(columns, dtype=np.float32)
+    with (tmp_path / "w.bin").open("wb") as file:
+        file.truncate(size)
+        file.seek(size - row.nbytes)
+        file.write(row.tobytes())
+    given = models.artifact("onnx", tmp_path / "model.onnx")
+    folder = tmp_path / "made"
+    folder.mkdir()
+    outcome = edit_graph(given, scale_shift.fuse, folder)
+    made = models.artifact("onnx", outcome.path)
+    assert format_onnx.summary(made).operations == {"Gather": 1, "Mul": 1}
+    session = onnxruntime.InferenceSession(str(made.path), providers=["CPUExecutionProvider"])
+    (y,) = session.run(None, {"i": np.array([rows - 1])})
+    np.testing.assert_array_equal(y[0], row * 6)
+
+
+@pytest.mark.parametrize("harm", ["no such input", "no such operator", "output of nothing"])
+def test_an_invalid_graph_is_bad_input(harm, tmp_path):
+    path = models.onnx_file(models.ConvNet, tmp_path / "model.onnx")
+    model = onnx.load(path)
+    if harm == "no such input":
+        model.graph.node[-1].input[0] = "nobody"
+    elif harm == "no such operator":
+        model.graph.node[-1].op_type = "Nothing"
+    else:
+        model.graph.node[-1].output[0] = "unread"
+        model.graph.output[0].name = model.graph.node[-1].output[0] + "_too"
+    onnx.save(model, path)
+    with pytest.raises(OptkitError, match="valid") as caught:
+        format_onnx.read_graph(models.artifact("onnx", path))
+    assert caught.value.exit_code is Exit.BAD_INPUT
+
+
+def test_a_model_from_the_future_is_bad_input(tmp_path):
+    path = models.onnx_file(models.ConvNet, tmp_path / "model.onnx")
+    model = onnx.load(path)
+    model.opset_import[0].version = 999
+    onnx.save(model, path)
+    with pytest.raises(OptkitError, match="opset 999") as caught:
+        models.artifact("onnx", path)
+    assert caught.value.exit_code is Exit.BAD_INPUT
+
+
+def test_a_sequence_keeps_its_type(tmp_path):
+    """
+    Given: opset 12, a sequence between two nodes, of no stated type
+    Result: read, tidied and written, ONNX Runtime still takes it
+    """
+    text = "g (float[6] x) => (int64 y) { s = SplitToSequence(x) y = SequenceLength(s) }"
+    model = onnx.parser.parse_model(f'<ir_version: 7, opset_import: ["": 12]> {text}')
+    onnx.save(model, tmp_path / "model.onnx")
+    graph = format_onnx.read_graph(models.artifact("onnx", tmp_path / "model.onnx"))
+    format_onnx.write_graph(format_onnx.tidy_graph(graph), tmp_path / "made.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "made.onnx"))
+    assert session.run(None, {"x": np.zeros(6, np.float32)})[0] == 6

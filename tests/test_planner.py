@@ -8,7 +8,6 @@ from optkit.planner import Plan, Route, baseline, make_plan
 from optkit.recipe.load import parse
 from optkit.validate.bounds import BOUNDS
 
-
 GRAPH = [
     "simplify", "fuse_batchnorm", "fuse_scale_shift", "fuse_linear", "fuse_grouped_conv",
     "optimize_strides",

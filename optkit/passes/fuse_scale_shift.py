@@ -18,9 +18,9 @@ class Options(BaseModel):
 def fuse_scale_shift(artifact: Artifact, options: Options, context: Context) -> Outcome:  # noqa: ARG001
     """Fold Mul, Add, Sub and Div by constants into the linear operation before or after them.
 
-    A chain of them, per tensor or per channel, is y = s·x + t. A shift enters a padded convolution
-    after it only where it is zero, else the border would change. A chain without a linear operation
-    beside it becomes one Mul and one Add.
+    A chain of them, per tensor or per channel, is y = s·x + t. Before a padded convolution the
+    scale is folded and the shift stays as an Add: in the bias it would change the border. A chain
+    without a linear operation beside it becomes one Mul and one Add.
 
     Given:
         Conv(W, b) → Sub(μ) → Div(σ) → Mul(γ) → Add(β); or Mul(s) → Add(t) → Conv(W, b)

@@ -28,9 +28,10 @@ class Options(BaseModel):
     edits=("onnx",),
 )  # fmt: skip
 def simplify(artifact: Artifact, options: Options, context: Context) -> Outcome:
-    """Fold constants, merge equal nodes and drop dead ones; nothing is fused.
+    """Fold constants, merge equal nodes and drop dead ones.
 
-    A constant is folded where it does not take more bytes than what it replaces, or where all
+    Nothing is fused but a Pad of zeros, which becomes the padding of the Convs that read it. A
+    constant is folded where it does not take more bytes than what it replaces, or where all
     that were made so take no more than `tensor_size_threshold`. Random nodes stay.
 
     Given:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from optkit.core.contract import Edit
+from optkit.rewrite.folding import fold
 from optkit.rewrite.graph import computed_by, constant
 from optkit.rewrite.linear import Linear
 from optkit.rewrite.neighbours import NONE_BESIDE, fold_back, fold_on
+from optkit.rewrite.plainer import know_casts
 from optkit.rewrite.replacing import value_names
 
 if TYPE_CHECKING:
     import numpy as np
     import onnx_ir as ir
+
+_LARGEST_BIAS = 65536
+"""Bytes of a constant that is folded for the sake of one that a BatchNorm enters."""
 
 
 def fuse(model: ir.Model) -> Edit:
@@ -73,13 +79,12 @@ def _expose(model: ir.Model) -> None:
 
     torch's exporter, unoptimized, computes the bias of a convolution by Shape, CastLike and Expand.
     """
-    from onnxscript import optimizer
-
     for node in _batchnorms(model):
         linear = computed_by(node.inputs[0], "Conv", "ConvTranspose", "Gemm")
         bias = linear.inputs[2] if linear is not None and len(linear.inputs) > 2 else None
         if bias is not None and bias.producer() is not None and constant(bias) is None:
-            optimizer.fold_constants(model, onnx_shape_inference=True)
+            know_casts(model)
+            fold(model, _LARGEST_BIAS, room=sys.maxsize)
             return
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 KINDS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
+AT_BORDER = "a shift before padding or ConvTranspose is not exact at the border"
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -113,7 +115,7 @@ def scale_inputs(linear: Linear, scale: np.ndarray, shift: np.ndarray) -> Linear
     shape = (weight.shape[0], 1, weight.shape[2]) + (1,) * (weight.ndim - 3)
     if shift.any():
         if not _sees_every_tap(linear):
-            return "a shift before padding or ConvTranspose is not exact at the border"
+            return AT_BORDER
         moved = (weight * shift.reshape(shape)).sum(axis=tuple(range(2, weight.ndim))).reshape(-1)
         bias = moved * linear.alpha + (0.0 if bias is None else bias.astype("float64"))
     return _stored(linear, weight * scale.reshape(shape), bias)

@@ -14,6 +14,7 @@ from optkit.rewrite.folding import (
     output_bytes,
     reads_constants_alone,
 )
+from optkit.rewrite.plainer import know_casts, pad_in_convs
 from optkit.rewrite.redundant import merge
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _SKIPPED = (
     "fuse_matmul_add_bias_into_gemm_batched",
     "fuse_pad_into_conv", "fuse_pad_into_pool", "fuse_qkv", "fuse_transpose_into_gemm",
 )  # fmt: skip
-"""What onnxsim is not to do; to fuse is the work of other rewritings."""
+"""What onnxsim is not to do: to fuse is the work of other rewritings."""
 
 _TINY = 1024
 """Bytes up to which a constant may always be made: shape arithmetic."""
@@ -91,6 +92,8 @@ def _fixed_point(
     left: Counter[str] = Counter()
     for _ in range(_ROUNDS):
         before = _state(work)
+        know_casts(work)
+        pad_in_convs(work)
         simpler, refused = _by_onnxsim(work, max(_TINY, min(limit, HEAVY)) if growing else _TINY)
         room = most - constant_bytes(simpler)
         if room >= 0:

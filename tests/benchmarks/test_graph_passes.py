@@ -42,6 +42,7 @@ WANTED = {
     ("parallel_convs", True, "fuse_grouped_conv", OPENVINO): 2.0,
 }
 SLOWER = 0.98
+GROUPED = ((32, 4), (8, 8), (8, 12), (8, 16), (16, 16))
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,28 @@ def test_joining_products_is_left_to_the_user(table, tmp_path) -> None:
     row = Row("qkv", True, "fuse_linear join", onnx.summary(before), onnx.summary(after), gains, "")
     table("products side by side joined", [(row.title, row.text)])
     assert onnx.summary(after).operations["MatMul"] < onnx.summary(before).operations["MatMul"]
+
+
+def test_grouping_is_left_alone_where_it_loses(table, tmp_path) -> None:
+    """Every shape is measured as one Conv; a runtime's own rule must not choose one that loses."""
+    rows, failures = [], []
+    for groups, channels in GROUPED:
+        folder = tmp_path / f"{groups}-{channels}"
+        folder.mkdir()
+        made = networks.parallel_convs("full", groups, channels)
+        before = models.artifact("onnx", networks.exported(made, folder / "source.onnx"))
+        after, _ = passed(before, "fuse_grouped_conv", folder / "forced")
+        gains = speedups(before, {"one": after}, folder / "measured", SECONDS)["one"]
+        for runtime in (ORT, OPENVINO):
+            ruled, _ = passed(before, "fuse_grouped_conv", folder / runtime, runtime=runtime)
+            value, low, high = gains[runtime]
+            rule = "left alone" if ruled is before else "fused"
+            row = f"{groups} x {channels} channels, {runtime}"
+            rows.append((row, f"{value:.2f} [{low:.2f}, {high:.2f}], {rule}"))
+            if rule == "fused" and high < SLOWER:
+                failures.append(row)
+    table("3x3 Convs side by side as one grouped Conv, 28 x 28, one thread", rows)
+    assert failures == []
 
 
 @pytest.mark.parametrize("optimized", [False, True], ids=["unoptimized", "default"])

@@ -32,7 +32,7 @@ TINY = {
             "69: 2 Add, 9 BatchNormalization, 9 CastLike, 1 Concat, 9 Conv, 18 Expand, 1 "
             "Gemm, 1 MaxPool, 1 ReduceMean, 7 Relu, 2 Reshape, 9 Shape"
         ),
-        "simplify": "-2 CastLike, -1 Concat, -9 Expand, -1 Reshape, -9 Shape",
+        "simplify": "-9 CastLike, -1 Concat, -18 Expand, -1 Reshape, -9 Shape",
         "fuse_batchnorm": (
             "-9 BatchNormalization, -9 CastLike, -1 Concat, -18 Expand, -1 Reshape, -9 "
             "Shape"
@@ -41,32 +41,34 @@ TINY = {
     },
     "raw mobilenet": {
         "before": (
-            "484: 10 Add, 52 BatchNormalization, 122 CastLike, 35 Clip, 1 Concat, 52 "
-            "Conv, 104 Expand, 1 Gemm, 52 Pad, 1 ReduceMean, 2 Reshape, 52 Shape"
+            "484: 10 Add, 52 BatchNormalization, 122 CastLike, 35 Clip, 1 Concat, 52 Conv, "
+            "104 Expand, 1 Gemm, 52 Pad, 1 ReduceMean, 2 Reshape, 52 Shape"
         ),
-        "simplify": "-1 Concat, -52 Expand, -34 Pad, -1 Reshape, -52 Shape",
+        "simplify": (
+            "-122 CastLike, -1 Concat, -104 Expand, -52 Pad, -1 Reshape, -52 Shape"
+        ),
         "fuse_batchnorm": (
-            "-52 BatchNormalization, -122 CastLike, -1 Concat, -104 Expand, -1 Reshape, "
-            "-52 Shape"
+            "-52 BatchNormalization, -122 CastLike, -1 Concat, -104 Expand, -1 Reshape, -52 "
+            "Shape"
         ),
-        "all": "118: 10 Add, 35 Clip, 52 Conv, 1 Gemm, 18 Pad, 1 ReduceMean, 1 Reshape",
+        "all": "100: 10 Add, 35 Clip, 52 Conv, 1 Gemm, 1 ReduceMean, 1 Reshape",
     },
     "raw vit": {
         "before": (
             "142: 20 Add, 4 CastLike, 18 Concat, 1 Conv, 2 Expand, 1 Gather, 2 Gelu, 1 "
-            "Gemm, 1 GreaterOrEqual, 5 Identity, 2 IsNaN, 5 LayerNormalization, 16 "
-            "MatMul, 4 Mul, 1 Range, 15 Reshape, 2 Shape, 6 Slice, 2 Softmax, 4 Sqrt, 23 "
-            "Transpose, 3 Unsqueeze, 4 Where"
+            "Gemm, 1 GreaterOrEqual, 5 Identity, 2 IsNaN, 5 LayerNormalization, 16 MatMul, "
+            "4 Mul, 1 Range, 15 Reshape, 2 Shape, 6 Slice, 2 Softmax, 4 Sqrt, 23 Transpose, "
+            "3 Unsqueeze, 4 Where"
         ),
         "simplify": (
-            "-15 Add, -2 CastLike, -17 Concat, -2 Expand, +12 Gemm, -1 GreaterOrEqual, -5 "
-            "Identity, -12 MatMul, -1 Range, +6 Reshape, -2 Shape, -6 Slice, -2 Sqrt, -12 "
-            "Transpose, -3 Unsqueeze, -2 Where"
+            "-3 Add, -4 CastLike, -17 Concat, -2 Expand, -1 GreaterOrEqual, -5 Identity, -1 "
+            "Range, -2 Reshape, -2 Shape, -6 Slice, -4 Sqrt, -12 Transpose, -3 Unsqueeze, "
+            "-2 Where"
         ),
         "all": (
-            "78: 5 Add, 2 CastLike, 1 Concat, 1 Conv, 1 Gather, 2 Gelu, 13 Gemm, 2 IsNaN, "
-            "5 LayerNormalization, 4 MatMul, 4 Mul, 21 Reshape, 2 Softmax, 2 Sqrt, 11 "
-            "Transpose, 2 Where"
+            "78: 17 Add, 1 Concat, 1 Conv, 1 Gather, 2 Gelu, 1 Gemm, 2 IsNaN, 5 "
+            "LayerNormalization, 16 MatMul, 4 Mul, 13 Reshape, 2 Softmax, 11 Transpose, 2 "
+            "Where"
         ),
     },
     "raw bert": {
@@ -77,14 +79,14 @@ TINY = {
             "Slice, 2 Softmax, 4 Sqrt, 1 Tanh, 24 Transpose, 11 Unsqueeze, 4 Where"
         ),
         "simplify": (
-            "-14 Add, -1 And, -4 Cast, -6 CastLike, -16 Concat, -4 Expand, -1 Gather, +12 "
-            "Gemm, -1 GreaterOrEqual, -5 Identity, -12 MatMul, -1 Max, -3 Range, +3 "
-            "Reshape, -3 Shape, -7 Slice, -2 Sqrt, -14 Transpose, -11 Unsqueeze, -1 Where"
+            "-2 Add, -1 And, -4 Cast, -8 CastLike, -16 Concat, -4 Expand, -1 Gather, -1 "
+            "GreaterOrEqual, -5 Identity, -1 Max, -3 Range, -5 Reshape, -3 Shape, -7 Slice, "
+            "-4 Sqrt, -14 Transpose, -11 Unsqueeze, -1 Where"
         ),
         "all": (
-            "84: 8 Add, 1 And, 1 Cast, 2 CastLike, 3 Gather, 1 GatherND, 2 Gelu, 13 Gemm, "
-            "2 IsNaN, 5 LayerNormalization, 4 MatMul, 4 Mul, 20 Reshape, 2 Softmax, 2 "
-            "Sqrt, 1 Tanh, 10 Transpose, 3 Where"
+            "84: 20 Add, 1 And, 1 Cast, 3 Gather, 1 GatherND, 2 Gelu, 1 Gemm, 2 IsNaN, 5 "
+            "LayerNormalization, 16 MatMul, 4 Mul, 12 Reshape, 2 Softmax, 1 Tanh, 10 "
+            "Transpose, 3 Where"
         ),
     },
     "default resnet": {
@@ -101,10 +103,10 @@ TINY = {
             "LayerNormalization, 16 MatMul, 4 Mul, 13 Reshape, 2 Softmax, 11 Transpose, 2 "
             "Where"
         ),
-        "simplify": "-14 Add, +12 Gemm, -12 MatMul, +8 Reshape",
+        "simplify": "-2 Add",
         "all": (
-            "74: 5 Add, 1 Concat, 1 Conv, 1 Gather, 2 Gelu, 13 Gemm, 2 IsNaN, 5 "
-            "LayerNormalization, 4 MatMul, 4 Mul, 21 Reshape, 2 Softmax, 11 Transpose, 2 "
+            "78: 17 Add, 1 Concat, 1 Conv, 1 Gather, 2 Gelu, 1 Gemm, 2 IsNaN, 5 "
+            "LayerNormalization, 16 MatMul, 4 Mul, 13 Reshape, 2 Softmax, 11 Transpose, 2 "
             "Where"
         ),
     },
@@ -114,10 +116,9 @@ TINY = {
             "LayerNormalization, 16 MatMul, 4 Mul, 12 Reshape, 2 Softmax, 1 Tanh, 10 "
             "Transpose, 3 Where"
         ),
-        "simplify": "-12 Add, +12 Gemm, -12 MatMul, +8 Reshape",
         "all": (
-            "80: 8 Add, 1 And, 1 Cast, 3 Gather, 1 GatherND, 2 Gelu, 13 Gemm, 2 IsNaN, 5 "
-            "LayerNormalization, 4 MatMul, 4 Mul, 20 Reshape, 2 Softmax, 1 Tanh, 10 "
+            "84: 20 Add, 1 And, 1 Cast, 3 Gather, 1 GatherND, 2 Gelu, 1 Gemm, 2 IsNaN, 5 "
+            "LayerNormalization, 16 MatMul, 4 Mul, 12 Reshape, 2 Softmax, 1 Tanh, 10 "
             "Transpose, 3 Where"
         ),
     },

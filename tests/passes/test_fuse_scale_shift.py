@@ -110,14 +110,45 @@ def test_without_a_linear_operation():
     assert (done.changed, left) == (1, {"Mul": 1, "Add": 1, "Relu": 1})
 
 
-def test_a_scale_before_padding_folds_and_the_shift_stays():
+@pytest.mark.parametrize(
+    "steps",
+    [NORMALISE[:2], NORMALISE[2:], NORMALISE, [("Mul", False, True), ("Sub", False, True)]],
+    ids=["Sub-Div", "Mul-Add", "all", "scalars"],
+)
+@pytest.mark.parametrize(("kind", "padded"), [("Conv", True), ("ConvTranspose", False)])
+def test_before_padding_the_scale_folds_and_the_shift_stays(kind, padded, steps):
     """
-    Given: Sub → Div → padded Conv
-    Result: Sub → padded Conv
+    Given: Mul(s) → Add(t) → padded Conv(W)
+    Result: Add(t/s) → padded Conv(W·s)
     """
-    done, left = rewritten(beside("Conv", "before", NORMALISE[:2], padded=True), fuse)
-    assert (done.changed, left) == (1, {"Sub": 1, "Conv": 1})
+    done, left = rewritten(beside(kind, "before", steps, groups=2, padded=padded), fuse)
+    assert (done.changed, left) == (1, {"Add": 1, kind: 1})
     assert done.left == {"a shift before padding or ConvTranspose is not exact at the border": 1}
+
+
+def test_before_padded_and_other_readers():
+    """
+    Given: Mul → Add read by a padded Conv and by one that is not
+    Result: one Add, read by both
+    """
+    draw = np.random.default_rng(0)
+    nodes = [("Mul", "x s", "p", {}), ("Add", "p t", "q", {}), ("Conv", "q w", "y", {}),
+             ("Conv", "q w", "z", {"pads": [1, 1, 1, 1]})]  # fmt: skip
+    weights = {"s": draw.uniform(1, 2, (4, 1, 1)), "t": draw.normal(size=(4, 1, 1))}
+    weights["w"] = draw.normal(size=(6, 4, 2, 2))
+    given = neighbouring.model(nodes, {"x": ("n", 4, 5, 5)}, ["y", "z"], weights)
+    done, left = rewritten(given, fuse)
+    assert (done.changed, left) == (1, {"Add": 1, "Conv": 2})
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-38])
+def test_a_shift_that_cannot_be_divided_by_its_scale_stays(scale):
+    nodes = [("Mul", "x s", "p", {}), ("Add", "p t", "q", {}),
+             ("Conv", "q w", "y", {"pads": [1, 1, 1, 1]})]  # fmt: skip
+    weights = {"s": np.array([1, scale]).reshape(2, 1, 1), "t": np.full((2, 1, 1), 7e3)}
+    weights["w"] = np.ones((3, 2, 2, 2))
+    done, _ = rewritten(neighbouring.model(nodes, {"x": ("n", 2, 5, 5)}, ["y"], weights), fuse)
+    assert done.changed == 0
 
 
 def test_into_all_the_readers():

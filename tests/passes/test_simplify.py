@@ -292,6 +292,65 @@ def test_two_outputs_of_the_same_keep_their_names():
     by_hand.assert_same(model, made, {"x": normal(2, 3)})
 
 
+def padding(*, sides=(0, 0, 1, 0, 0, 0, 2, 3), value=0.0, axes=None, mode="constant", **facts):
+    """Pad read by two Convs, one of them padded by itself, all on an image (1, 2, 6, 5)."""
+    pad = ["x", "sides", "value", "axes"] if axes is not None else ["x", "sides", "value"]
+    nodes = [NODE("Pad", pad, ["p"], mode=mode), NODE("Conv", ["p", "w"], ["y"], **facts),
+             NODE("Conv", ["p", "w"], ["z"], pads=[0, 1, 1, 0])]  # fmt: skip
+    constants = {"sides": ints(*sides), "value": np.array(value, "f4"), "w": normal(3, 2, 2, 2)}
+    if axes is not None:
+        constants["axes"] = ints(*axes)
+    shape = {"x": (1, 2, 6, 5)}
+    return by_hand.graph(nodes, shape, {"y": "nchw", "z": "nchw"}, constants)
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"sides": (3, 1, 2, 0), "axes": (-1, 2)}], ids=["all axes", "some axes"]
+)
+def test_zeros_around_become_padding(facts):
+    """
+    Given: Pad read by two Convs
+    Result: two Convs, padded
+    """
+    given = padding(**facts)
+    made, _ = simplified(given)
+    assert operations(made) == {"Conv": 2}
+    by_hand.assert_same(given, made, {"x": normal(1, 2, 6, 5)})
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"value": 0.5}, {"mode": "edge"}, {"sides": (0, 0, -1, 0, 0, 0, 2, 3)},
+     {"sides": (0, 0, 1, 0, 1, 0, 2, 3)}, {"auto_pad": "SAME_UPPER"}],
+    ids=["no zeros", "edge", "crops", "batch", "auto_pad"],
+)  # fmt: skip
+def test_other_padding_stays(facts):
+    given = padding(**facts)
+    made, _ = simplified(given)
+    assert operations(made) == {"Pad": 1, "Conv": 2}
+
+
+def test_zeros_around_that_others_read_stay():
+    given = padding()
+    given.graph.node.append(NODE("Relu", ["p"], ["r"]))
+    given.graph.output.append(helper.make_tensor_value_info("r", TensorProto.FLOAT, (1, 2, 9, 8)))
+    made, _ = simplified(given)
+    assert operations(made) == {"Pad": 1, "Conv": 2, "Relu": 1}
+
+
+def test_a_constant_cast_like_a_computed_value():
+    """
+    Given: whole numbers → CastLike(x) → Sqrt → Mul(x)
+    Result: Mul by a constant
+    """
+    nodes = [NODE("CastLike", ["k", "x"], ["c"]), NODE("Sqrt", ["c"], ["s"]),
+             NODE("Mul", ["x", "s"], ["y"])]  # fmt: skip
+    given = by_hand.graph(nodes, {"x": ("n", 3)}, {"y": ("n", 3)}, {"k": ints(2, 3, 5)})
+    made, _ = simplified(given)
+    assert operations(made) == {"Mul": 1}
+    by_hand.assert_same(given, made, {"x": normal(2, 3)})
+
+
 def test_quantized_weights_stay_quantized():
     """
     Given: MatMul(x, DequantizeLinear(W in int8)), and an Identity

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Context, Outcome, transform, unchanged
-from optkit.core.errors import OptkitError, bad_input, root_cause
+from optkit.core.contract import Context, Outcome, Settings, transform, unchanged
+from optkit.core.errors import bad_input, root_cause
 from optkit.core.signature import Signature, TensorSpec
 from optkit.rewrite import half as method
-from optkit.rewrite import half_ir
+from optkit.rewrite import half_ir, half_onnx
 
 if TYPE_CHECKING:
-    import onnx
     import onnx_ir
 
 
@@ -25,8 +25,8 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    keep_io: bool = Field(True, description="inputs and outputs stay float32; in IR always")
-    keep_fp32: tuple[str, ...] = Field((), description="names of nodes that stay in float32 (ONNX)")
+    keep_io: bool = Field(True, description="inputs and outputs stay float32")
+    keep_fp32: tuple[str, ...] = Field((), description="names of nodes that stay in float32")
 
 
 @transform(
@@ -38,8 +38,9 @@ def convert_fp16(artifact: Artifact, options: Options, context: Context) -> Outc
     """Store weights in half precision; ONNX computes in it too.
 
     Weights that overflow, underflow or lose more than 1 % of their norm stay in float32 and are
-    named; in ONNX so do nodes whose values leave the range on the calibration samples. An IR has
-    only its weights in half precision: what it computes in, the device chooses.
+    named; in ONNX so do nodes whose values leave the range on the calibration samples, and what
+    bodies of If, Loop and Scan compute. An IR has only its weights in half precision: what it
+    computes in, the device chooses.
 
     Given:
         float32 weights
@@ -53,98 +54,88 @@ def convert_fp16(artifact: Artifact, options: Options, context: Context) -> Outc
 
 def _convert_ir(artifact: Artifact, options: Options, context: Context) -> Outcome:
     from optkit.formats import ir
+    from optkit.graphs.ir_graph import walk
+    from optkit.runtimes import openvino
 
     model = ir.load(artifact)
-    if not half_ir.float32_constants(model):
-        return unchanged("no float32 weights")
-    if options.keep_fp32 or not options.keep_io:
-        raise bad_input(
-            "convert_fp16: of an IR only the weights are stored in float16",
-            "leave out keep_io and keep_fp32, or convert the ONNX model",
-        )
-    path = context.output / ir.FILE
-    ir.save(model, path, compress_to_fp16=True)  # leaves alone what mostly leaves the range
-    kept = half_ir.unfit_constants(ir.load(replace(artifact, path=path)))
-    return _outcome(artifact, options, path, kept)
+    _know(options.keep_fp32, (op.get_friendly_name() for op in walk(model)))
+    kept = half_ir.unfit_constants(model)
+    changed = half_ir.lower_weights(model, {*kept, *options.keep_fp32})
+    if options.keep_io and not changed:
+        return unchanged(method.told(kept) or "no float32 weights")
+    path, face = context.output / ir.FILE, artifact.signature
+    if not options.keep_io:
+        infer = openvino.open_session(artifact, Settings()).infer
+        kept |= method.unfit_arrays({**sample, **infer(sample)} for sample in context.samples())
+        face = _halved(face, kept)
+        model = half_ir.halve_ends(model, face)
+    ir.save(model, path)
+    return Outcome(path, method.told(kept), _details(kept), face)
 
 
 def _convert_onnx(artifact: Artifact, options: Options, context: Context) -> Outcome:
-    import onnx_ir
-    from onnx import TensorProto
-    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from optkit.formats import onnx
+
+    model, samples = onnx.read_graph(artifact), context.samples()
+    half_onnx.gather_weights(model)
+    if options.keep_io and not method.float32_weights(model):
+        return unchanged("no float32 weights")
+    method.name_nodes(model)
+    _know(options.keep_fp32, (str(node.name) for node in model.graph.all_nodes()))
+    kept, trouble = method.unfit_weights(model), None
+    try:
+        kept |= method.unfit_values(
+            model, lambda watching: _open(watching, context.scratch / onnx.FILE), samples
+        )
+    except _refusals() as error:
+        trouble = f"its values were not looked at: {root_cause(error)}"
+    face = artifact.signature if options.keep_io else _halved(artifact.signature, kept)
+    half_ends = [spec.name for spec in (*face.inputs, *face.outputs) if spec.dtype == "float16"]
+    half_onnx.lower(model, kept, options.keep_fp32, half_ends)
+    path = context.output / onnx.FILE
+    try:
+        _open(onnx.tidy_graph(model), path)
+    except _refusals() as error:
+        return unchanged(f"ONNX Runtime refuses it in half precision: {root_cause(error)}")
+    reason = "; ".join(filter(None, (method.told(kept), trouble))) or None
+    return Outcome(path, reason, {**_details(kept), "samples": samples.source}, face)
+
+
+def _open(model: onnx_ir.Model, path: Path) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Write a model, and load it: a function that runs it."""
+    import onnxruntime
 
     from optkit.formats import onnx
 
-    if not any(t.data_type == TensorProto.FLOAT for t in onnx.load(artifact).graph.initializer):
-        return unchanged("no float32 weights")
-    if artifact.bytes > 2_000_000_000:
-        raise OptkitError(
-            f"convert_fp16: '{artifact.path.name}' is above 2 GB, too large for its converter",
-            "convert it to ir first: convert_fp16 takes an IR of any size",
-        )
-    model = onnx.read_graph(artifact)
-    method.name_nodes(model)
-    names = [node.name for node in model.graph.all_nodes()]
-    if unknown := sorted(set(options.keep_fp32) - set(names)):
+    onnx.write_graph(model, path)
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 4
+    session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    ports = [port.name for port in session.get_outputs()]
+    return lambda arrays: dict(zip(ports, session.run(None, dict(arrays)), strict=True))
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises for a model that it cannot run."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as ort
+
+    return ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.NotImplemented, ort.RuntimeException
+
+
+def _know(names: Iterable[str], known: Iterable[str]) -> None:
+    if unknown := sorted(set(names) - set(known)):
         raise bad_input(
             f"convert_fp16: no node is named '{unknown[0]}'", "mend keep_fp32 in the recipe"
         )
-    kept, trouble = _unfit(model, context)
-    blocked = [*options.keep_fp32, *method.touching(model, kept)]
-    try:
-        half = onnx_ir.to_proto(model)
-        del half.graph.value_info[:]  # else the converter puts casts behind float32 weights
-        half = convert_float_to_float16(
-            half, keep_io_types=options.keep_io, node_block_list=blocked
-        )
-        del half.graph.value_info[:]  # it tells wrong types around what stays in float32
-        made = onnx_ir.from_proto(half)
-        method.bypass_round_trips(made, names)
-        path = context.output / onnx.FILE
-        onnx.write_graph(onnx.tidy_graph(made), path)
-        _session(str(path))
-    except Exception as error:
-        return unchanged(f"the conversion breaks the model: {root_cause(error)}")
-    done = _outcome(artifact, options, path, kept)
-    reason = "; ".join(filter(None, (done.reason, trouble))) or None
-    return replace(
-        done, reason=reason, details={**done.details, "samples": context.samples().source}
-    )
 
 
-def _unfit(model: onnx_ir.Model, context: Context) -> tuple[dict[str, str], str | None]:
-    """What half precision does not hold, and why values could not be looked at, if so."""
-    kept, sessions = method.unfit_weights(model), list[Any]()
-
-    def run(watching: onnx.ModelProto, sample: Mapping[str, Any]) -> dict[str, Any]:
-        if not sessions:
-            sessions.append(_session(watching.SerializeToString()))
-        ports = [port.name for port in sessions[0].get_outputs()]
-        return dict(zip(ports, sessions[0].run(None, dict(sample)), strict=True))
-
-    try:
-        return {**kept, **method.unfit_values(model, run, context.samples())}, None
-    except Exception as error:
-        return kept, f"its values were not looked at: {root_cause(error)}"
+def _details(kept: Mapping[str, str]) -> dict[str, Any]:
+    return {"kept_fp32": [{"value": name, "why": why} for name, why in kept.items()]}
 
 
-def _session(model: str | bytes) -> Any:
-    import onnxruntime
+def _halved(face: Signature, kept: Collection[str]) -> Signature:
+    def half(spec: TensorSpec) -> TensorSpec:
+        single = spec.dtype == "float32" and spec.name not in kept
+        return replace(spec, dtype="float16") if single else spec
 
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 4
-    return onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
-
-
-def _outcome(artifact: Artifact, options: Options, path: Any, kept: Mapping[str, str]) -> Outcome:
-    face = artifact.signature
-    if not options.keep_io:
-        face = Signature(_halved(face.inputs), _halved(face.outputs))
-    found = [{"value": name, "why": why} for name, why in kept.items()]
-    return Outcome(path, method.told(kept), {"kept_fp32": found}, face)
-
-
-def _halved(specs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        replace(spec, dtype="float16") if spec.dtype == "float32" else spec for spec in specs
-    )
+    return Signature(tuple(map(half, face.inputs)), tuple(map(half, face.outputs)))

@@ -6,18 +6,19 @@ Half precision reaches from 6.1e-5 (6e-8 with fewer digits) to 65504.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
-    import onnx
     import onnx_ir as ir
 
     Arrays = Mapping[str, np.ndarray]
 
 LARGEST = 65504.0
 SMALLEST = 2.0**-14
+OVERFLOWS = "overflows"
+"""How the reason begins for what is too large."""
 
 _TOLD = 3
 
@@ -45,7 +46,7 @@ def misfit(array: np.ndarray) -> str | None:
 def out_of_range(largest: float) -> str | None:
     """Why half precision does not hold values whose largest magnitude is this."""
     if largest > LARGEST:
-        return f"overflows: max {largest:.2g}"
+        return f"{OVERFLOWS}: max {largest:.2g}"
     if 0 < largest < SMALLEST:
         return f"underflows: max {largest:.2g}"
     return None
@@ -61,66 +62,97 @@ def told(kept: Mapping[str, str]) -> str | None:
 
 
 def unfit_weights(model: ir.Model) -> dict[str, str]:
-    """Names of float32 constants that half precision does not hold, with the reason."""
-    import onnx_ir as ir
-
-    values = [
-        value
-        for graph in (model.graph, *model.graph.subgraphs())
-        for value in graph.initializers.values()
-    ]
-    values += [n.outputs[0] for n in model.graph.all_nodes() if n.op_type == "Constant"]
+    """Names of the main graph's float32 initializers that half precision does not hold, and why."""
     found = {}
-    for value in values:
-        tensor = ir.convenience.get_const_tensor(value)
-        if tensor is not None and tensor.dtype == ir.DataType.FLOAT:
-            why = misfit(tensor.numpy())
-            if why:
-                found[str(value.name)] = why
+    for name, array in float32_weights(model):
+        why = misfit(array())
+        if why:
+            found[name] = why
     return found
 
 
+def float32_weights(model: ir.Model) -> list[tuple[str, Callable[[], np.ndarray]]]:
+    """Float32 initializers of the main graph: their names, and how to read them."""
+    import onnx_ir as ir
+
+    tensors = [(name, value.const_value) for name, value in model.graph.initializers.items()]
+    return [
+        (name, tensor.numpy)
+        for name, tensor in tensors
+        if tensor is not None and tensor.dtype == ir.DataType.FLOAT
+    ]
+
+
 def unfit_values(
-    model: ir.Model, run: Callable[[onnx.ModelProto, Arrays], Arrays], samples: Iterable[Arrays]
+    model: ir.Model,
+    prepare: Callable[[ir.Model], Callable[[Arrays], Arrays]],
+    samples: Iterable[Arrays],
 ) -> dict[str, str]:
-    """Names of computed values of the main graph that leave the range, with the reason.
+    """Names of inputs and computed values of the main graph that leave the range, and why.
 
     Args:
         model: the float32 model, types inferred.
-        run: one inference of a model: arrays by input name to arrays by output name.
+        prepare: makes of a model a function of arrays by input name to arrays by output name.
         samples: what to run on.
+    """
+    watching, values = _watching(model)
+    run = prepare(watching)
+
+    def seen() -> Iterator[Arrays]:
+        for sample in samples:
+            found = run(sample)
+            yield {**sample, **{name: found[output] for output, name in values.items()}}
+
+    return unfit_arrays(seen())
+
+
+def unfit_arrays(found: Iterable[Arrays]) -> dict[str, str]:
+    """Names of arrays that leave the range, with the reason.
+
+    Args:
+        found: arrays by name, those of one inference after another. NaN and infinity, which half
+            precision holds too, do not count; a sequence is passed over.
     """
     import numpy as np
 
-    watching, values = _watching(model)
-    largest: dict[str, float] = dict.fromkeys(values.values(), 0.0)
-    for sample in samples if values else ():
-        for name, array in run(watching, sample).items():
-            if name in values:
-                seen = float(np.nan_to_num(array, nan=0.0, posinf=np.inf))
-                largest[values[name]] = max(largest[values[name]], seen)
+    largest: dict[str, float] = {}
+    for arrays in found:
+        for name, array in arrays.items():
+            if isinstance(array, np.ndarray) and array.dtype.kind == "f":
+                peak = float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
+                largest[name] = max(peak, largest.get(name, 0.0))
     return {name: why for name, peak in largest.items() if (why := out_of_range(peak))}
 
 
-def _watching(model: ir.Model) -> tuple[onnx.ModelProto, dict[str, str]]:
-    """A model that gives max|v| of every float32 value v as well; v's name by the output's."""
+def _watching(model: ir.Model) -> tuple[ir.Model, dict[str, str]]:
+    """A model that gives the largest finite |v| of every float32 value v; v's name by the output's.
+
+    A mask of -inf must not hide what else a value holds.
+    """
+    import numpy as np
     import onnx_ir as ir
 
-    from optkit.rewrite.replacing import namer
+    from optkit.rewrite.replacing import add_constant, namer
 
     wider = model.clone()
     graph, name, found = wider.graph, namer(wider), {}
+    zero = add_constant(wider, name("zero"), np.array(0, "f4"))
     for value in [value for node in wider.graph for value in node.outputs]:
-        if value.dtype != ir.DataType.FLOAT or not value.name:
+        tensor = isinstance(value.type, ir.TensorType)
+        if not tensor or value.dtype != ir.DataType.FLOAT or not value.name:
             continue
         size = ir.node("Abs", [value])
-        peak = ir.node("ReduceMax", [size.outputs[0]], {"keepdims": 0})
-        size.outputs[0].name, peak.outputs[0].name = name("magnitude"), name("largest")
+        without = ir.node("IsInf", [size.outputs[0]])
+        finite = ir.node("Where", [without.outputs[0], zero, size.outputs[0]])
+        peak = ir.node("ReduceMax", [finite.outputs[0]], {"keepdims": 0})
+        for node, word in ((size, "magnitude"), (without, "infinite"), (finite, "finite"),
+                           (peak, "largest")):  # fmt: skip
+            node.outputs[0].name = name(word)
         peak.outputs[0].type, peak.outputs[0].shape = ir.TensorType(value.dtype), ir.Shape(())
-        graph.extend((size, peak))
+        graph.extend((size, without, finite, peak))
         graph.outputs.append(peak.outputs[0])
         found[str(peak.outputs[0].name)] = value.name
-    return ir.to_proto(wider), found
+    return wider, found
 
 
 def name_nodes(model: ir.Model) -> None:
@@ -144,41 +176,3 @@ def touching(model: ir.Model, values: Iterable[str]) -> list[str]:
         for node in model.graph.all_nodes()
         if any(v is not None and v.name in wanted for v in (*node.inputs, *node.outputs))
     ]
-
-
-def bypass_round_trips(model: ir.Model, known: Iterable[str | None]) -> None:
-    """Take float32 → half → float32 out from between nodes that stay in float32; edits in place.
-
-    Args:
-        model: the converted model.
-        known: names of nodes that were there before; their casts stay.
-    """
-    import onnx_ir as ir
-
-    old = set(known)
-    for node in list(model.graph.all_nodes()):
-        if not _casts(node, ir.DataType.FLOAT, old):
-            continue
-        half: Any = node.inputs[0]
-        source = half.producer()
-        if source is None or not _casts(source, ir.DataType.FLOAT16, old):
-            continue
-        value, copy = source.inputs[0], node.outputs[0]
-        if value is None or value.dtype not in {None, ir.DataType.FLOAT}:
-            continue
-        graph = node.graph
-        assert graph is not None
-        if copy.is_graph_output():
-            if value.producer() is None or value.is_graph_output() or source.graph is not graph:
-                continue
-            copy.replace_all_uses_with(value, replace_graph_outputs=True)
-            value.name, value.type, value.shape = copy.name, copy.type, copy.shape
-        else:
-            copy.replace_all_uses_with(value)
-        graph.remove(node, safe=True)
-
-
-def _casts(node: ir.Node, dtype: ir.DataType, old: set[str | None]) -> bool:
-    if node.op_type != "Cast" or node.domain or node.name in old:
-        return False
-    return bool(node.attributes["to"].as_int() == dtype)

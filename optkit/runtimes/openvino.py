@@ -59,11 +59,12 @@ def open_offline(
 
     compiled = _compile(artifact, settings, "THROUGHPUT")
     queue = openvino.AsyncInferQueue(compiled)
+    half = _half_inputs(compiled, artifact)
 
     def infer_all(inputs: Sequence[Arrays]) -> None:
         for arrays in inputs:
             queue.start_async(
-                {spec.name: arrays[spec.name] for spec in artifact.signature.inputs},
+                {spec.name: _fed(arrays, spec.name, half) for spec in artifact.signature.inputs},
                 share_inputs=True,
             )
         queue.wait_all()
@@ -130,14 +131,31 @@ def _session(compiled: Any, artifact: Artifact) -> Session:
     request = compiled.create_infer_request()
     inputs = _ports(artifact.signature.inputs, compiled.inputs)
     outputs = _ports(artifact.signature.outputs, compiled.outputs)
+    half = _half_inputs(compiled, artifact)
 
     def infer(arrays: Arrays) -> dict[str, np.ndarray]:
         for name, index in inputs:
-            request.set_input_tensor(index, openvino.Tensor(arrays[name], shared_memory=False))
+            fed = _fed(arrays, name, half)
+            request.set_input_tensor(index, openvino.Tensor(fed, shared_memory=False))
         request.infer(share_outputs=True)
         return {name: request.get_output_tensor(index).data.copy() for name, index in outputs}
 
     return Session(infer, lambda: _executed(compiled), _in_use(compiled))
+
+
+def _half_inputs(compiled: Any, artifact: Artifact) -> frozenset[str]:
+    import openvino
+
+    return frozenset(
+        name
+        for name, index in _ports(artifact.signature.inputs, compiled.inputs)
+        if compiled.inputs[index].get_element_type() == openvino.Type.f16
+    )
+
+
+def _fed(arrays: Arrays, name: str, half: frozenset[str]) -> np.ndarray:
+    """An input as its port takes it: half ones are fed from the samples of the float32 model."""
+    return arrays[name].astype("float16", copy=False) if name in half else arrays[name]
 
 
 def _ports(specs: tuple[TensorSpec, ...], ports: Sequence[Any]) -> list[tuple[str, int]]:

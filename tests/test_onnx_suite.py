@@ -308,11 +308,20 @@ def to_ir(case: suite.Case, base: Baseline, path: Path, folder: Path) -> tuple[s
                 given = Artifact(word, outcome.path, files, given.signature, "", 0)
         converting = False
         session = runtime.open_session(given, Settings(threads=2))
-        names = [spec.name for spec in given.signature.outputs]
+        outputs = [
+            (spec.name, "float16" if spec.dtype == "float16" else None)
+            for spec in given.signature.outputs
+        ]
 
         def run(_: Path, arrays: suite.Feeds) -> list[Any]:
-            found = session.infer(dict(arrays))
-            return [found[name] for name in names]
+            # A session takes float32 for bfloat16, and gives it for any floating type.
+            feeds = {
+                name: array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+                for name, array in arrays.items()
+            }
+            found = session.infer(feeds)
+            with np.errstate(over="ignore"):
+                return [found[name].astype(dtype or found[name].dtype) for name, dtype in outputs]
 
         column, why = judge(case, base, run, path, least=SINGLE)
     except OptkitError as error:

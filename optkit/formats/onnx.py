@@ -129,7 +129,9 @@ def tidy_graph(graph: onnx_ir.Model) -> onnx_ir.Model:
 
     common.RemoveUnusedNodesPass()(graph)
     common.TopologicalSortPass()(graph)
-    common.ShapeInferencePass(strict_mode=False)(graph)
+    kinds = {node.op_type for node in graph.graph.all_nodes()}
+    if not any("Sequence" in kind or "Optional" in kind for kind in kinds):
+        common.ShapeInferencePass(strict_mode=False)(graph)  # would take some of these for tensors
     return graph
 
 

@@ -157,27 +157,31 @@ TINY = {
 FULL = {
     "raw resnet": {
         "before": (
-            "389: 16 Add, 53 BatchNormalization, 53 CastLike, 1 Concat, 53 Conv, 106 Expand, "
-            "1 Gemm, 1 MaxPool, 1 ReduceMean, 49 Relu, 2 Reshape, 53 Shape"
+            "389: 16 Add, 53 BatchNormalization, 53 CastLike, 1 Concat, 53 Conv, 106 "
+            "Expand, 1 Gemm, 1 MaxPool, 1 ReduceMean, 49 Relu, 2 Reshape, 53 Shape"
         ),
-        "simplify": "-4 CastLike, -1 Concat, -53 Expand, -1 Reshape, -53 Shape",
+        "simplify": "-53 CastLike, -1 Concat, -106 Expand, -1 Reshape, -53 Shape",
         "fuse_batchnorm": (
             "-53 BatchNormalization, -53 CastLike, -1 Concat, -106 Expand, -1 Reshape, -53 "
             "Shape"
         ),
-        "all": "122: 16 Add, 53 Conv, 1 Gemm, 1 MaxPool, 1 ReduceMean, 49 Relu, 1 Reshape",
+        "all": (
+            "122: 16 Add, 53 Conv, 1 Gemm, 1 MaxPool, 1 ReduceMean, 49 Relu, 1 Reshape"
+        ),
     },
     "raw mobilenet": {
         "before": (
             "484: 10 Add, 52 BatchNormalization, 122 CastLike, 35 Clip, 1 Concat, 52 Conv, "
             "104 Expand, 1 Gemm, 52 Pad, 1 ReduceMean, 2 Reshape, 52 Shape"
         ),
-        "simplify": "-1 Concat, -52 Expand, -34 Pad, -1 Reshape, -52 Shape",
+        "simplify": (
+            "-122 CastLike, -1 Concat, -104 Expand, -52 Pad, -1 Reshape, -52 Shape"
+        ),
         "fuse_batchnorm": (
             "-52 BatchNormalization, -122 CastLike, -1 Concat, -104 Expand, -1 Reshape, -52 "
             "Shape"
         ),
-        "all": "118: 10 Add, 35 Clip, 52 Conv, 1 Gemm, 18 Pad, 1 ReduceMean, 1 Reshape",
+        "all": "100: 10 Add, 35 Clip, 52 Conv, 1 Gemm, 1 ReduceMean, 1 Reshape",
     },
     "raw vit": {
         "before": (
@@ -226,14 +230,14 @@ FULL = {
     "default vit": {
         "before": (
             "441: 109 Add, 1 Concat, 1 Conv, 1 Gather, 12 Gelu, 1 Gemm, 12 IsNaN, 25 "
-            "LayerNormalization, 96 MatMul, 24 Mul, 73 Reshape, 12 Softmax, 61 Transpose, 13 "
-            "Where"
+            "LayerNormalization, 96 MatMul, 24 Mul, 73 Reshape, 12 Softmax, 61 Transpose, "
+            "13 Where"
         ),
-        "simplify": "-12 Add, -1 Where",
+        "simplify": "-1 Where",
         "all": (
-            "428: 97 Add, 1 Concat, 1 Conv, 1 Gather, 12 Gelu, 1 Gemm, 12 IsNaN, 25 "
-            "LayerNormalization, 96 MatMul, 24 Mul, 73 Reshape, 12 Softmax, 61 Transpose, 12 "
-            "Where"
+            "440: 109 Add, 1 Concat, 1 Conv, 1 Gather, 12 Gelu, 1 Gemm, 12 IsNaN, 25 "
+            "LayerNormalization, 96 MatMul, 24 Mul, 73 Reshape, 12 Softmax, 61 Transpose, "
+            "12 Where"
         ),
     },
     "default bert": {

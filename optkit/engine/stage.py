@@ -155,8 +155,8 @@ def build(stage: Stage, artifact: Artifact, shop: Workshop, key: str) -> Entry:
             if work is stage[-1] and changed:
                 changed[-1]["seconds"] += _timed(graph.write)
                 files = checked(work.item, given, output)
-            told = "done" if outcome.path else f"no change: {outcome.reason}"
-            shop.listen(Event("end", work.step.name, told))
+            if work is not stage[-1]:
+                shop.listen(Event("end", work.step.name, _told(rows[-1])))
         record = {
             "steps": rows,
             "format": given.format,
@@ -164,7 +164,9 @@ def build(stage: Stage, artifact: Artifact, shop: Workshop, key: str) -> Entry:
             "signature": signature_to_json(given.signature),
             "preprocessing": preprocessing_to_json(given.preprocessing),
         }
-        return shop.store.keep(key, output, record)
+        entry = shop.store.keep(key, output, record)
+    shop.listen(Event("end", stage[-1].step.name, _told(rows[-1])))  # now a kill loses nothing
+    return entry
 
 
 def results_of(entry: Entry, stage: Stage, given: Artifact, *, cached: bool) -> list[StepResult]:
@@ -189,6 +191,10 @@ def results_of(entry: Entry, stage: Stage, given: Artifact, *, cached: bool) -> 
             )
         )
     return results
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    return "done" if row["changed"] else f"no change: {row['reason']}"
 
 
 def _apply(work: Work, given: Artifact, shop: Workshop, folder: Path, graph: LiveGraph) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -51,7 +52,7 @@ def _convert(artifact: Artifact, context: Context) -> openvino.Model:
     import openvino
 
     if artifact.format == "onnx":
-        return openvino.Core().read_model(artifact.path)
+        return openvino.convert_model(_without_comma(artifact, context.scratch))
     if artifact.format == "exported":
         from optkit.formats import exported
 
@@ -72,6 +73,15 @@ def _convert(artifact: Artifact, context: Context) -> openvino.Model:
         example_input=example if len(example) > 1 else example[0],
         input=[(_partial_shape(spec.shape), _type(spec)) for spec in specs],
     )
+
+
+def _without_comma(artifact: Artifact, scratch: Path) -> Path:
+    """The model under a path that OpenVINO does not take for several: it splits at commas."""
+    if "," not in str(artifact.path):
+        return artifact.path
+    for at, file in enumerate(artifact.files):
+        (scratch / (file.name if at else "model.onnx")).symlink_to(file.resolve())
+    return scratch / "model.onnx"
 
 
 def _partial_shape(shape: Shape | None) -> openvino.PartialShape:
@@ -116,10 +126,7 @@ def _match_signature(model: openvino.Model, signature: Signature) -> None:
 
 
 def _own_tensor(port: openvino.Output, named: Sequence[openvino.Output]) -> openvino.Output:
-    """The tensor behind an output; a copy where another input or output has it already.
-
-    Names belong to tensors: two outputs of one tensor could not be told apart.
-    """
+    """The tensor behind an output; a copy where another end has it: names belong to tensors."""
     from openvino import opset13
 
     result = port.get_node()

@@ -40,6 +40,13 @@ def test_exported_program(apply, tmp_path):
     assert ir.signature(done.artifact).inputs[0].shape == (Dim(1, 64), 3, 8, 8)
 
 
+def test_onnx_under_a_path_with_commas(apply, tmp_path):
+    folder = tmp_path / "a, b"
+    folder.mkdir()
+    path = models.onnx_file(models.ConvNet, folder / "one,two.onnx")
+    apply("emit_ir", models.artifact("onnx", path))
+
+
 def test_onnx(apply, tmp_path):
     """
     Given: Conv → Relu → ReduceMean → Gemm

@@ -99,11 +99,11 @@ def scale_outputs(linear: Linear, scale: np.ndarray, shift: np.ndarray) -> Linea
 
     A string says why it cannot be.
     """
-    weight = linear.weight.astype("float64")
+    weight = linear.weight
     moved = shift if linear.bias is None else linear.bias.astype("float64") * scale + shift
     bias = None if linear.bias is None and not shift.any() else moved
     factors = scale.reshape(weight.shape[:2] + (1,) * (weight.ndim - 2))
-    return _stored(linear, weight * factors, bias)
+    return _stored(linear, weight * factors, bias)  # the factors make it float64
 
 
 def scale_inputs(linear: Linear, scale: np.ndarray, shift: np.ndarray) -> Linear | str:
@@ -208,8 +208,11 @@ def _stored(linear: Linear, weight: np.ndarray, bias: np.ndarray | None) -> Line
 
 def fits(array: np.ndarray, dtype: np.dtype) -> bool:
     """Whether a dtype holds the values up to rounding: none overflow, not all vanish."""
+    import ml_dtypes
     import numpy as np
 
+    limits = ml_dtypes.finfo(dtype)
     with np.errstate(all="ignore"):
-        error = np.abs(array.astype(dtype).astype("float64") - array).max(initial=0.0)
-        return bool(error <= np.abs(array).max(initial=0.0) / 128)  # False for NaN, too
+        largest = max(array.max(initial=0.0), -array.min(initial=0.0))
+    spacing = float(limits.smallest_subnormal)
+    return bool(largest == 0 or 64 * spacing <= largest <= limits.max)  # False for NaN, too

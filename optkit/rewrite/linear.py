@@ -211,7 +211,7 @@ def fits(array: np.ndarray, dtype: np.dtype) -> bool:
     import ml_dtypes
     import numpy as np
 
-    limits = ml_dtypes.finfo(dtype)
+    limits = ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
     with np.errstate(all="ignore"):
         largest = max(array.max(initial=0.0), -array.min(initial=0.0))
     spacing = float(limits.smallest_subnormal)

@@ -13,7 +13,8 @@ from typing import Any
 import models
 
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Context, Edit, Outcome, Settings
+from optkit.core.contract import Context, Edit, Outcome
+from optkit.core.settings import Settings
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "01_digits"
 

@@ -20,9 +20,10 @@ import pytest
 
 from optkit.catalogue import all_passes, find_format, find_pass
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Context, Edit, Outcome, Pass, Settings
+from optkit.core.contract import Context, Edit, Outcome, Pass
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.samples import Samples
+from optkit.core.settings import Settings
 from optkit.core.signature import Signature
 from optkit.engine.edit import edit_graph
 from optkit.planner import make_plan

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Settings
 from optkit.core.preprocessing import preprocessing_from_json, preprocessing_to_json
+from optkit.core.settings import Settings
 from optkit.core.signature import signature_from_json, signature_to_json
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ def bench(
 ) -> None:
     """Time models side by side, interleaved, on each device."""
     from optkit import console as say
-    from optkit.core.contract import Settings
+    from optkit.core.settings import Settings
     from optkit.core.signature import parse_input
     from optkit.engine.bench import bench_models
     from optkit.engine.run import Wishes

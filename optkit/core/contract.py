@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from optkit.core.artifact import Artifact
 from optkit.core.preprocessing import Preprocessing
 from optkit.core.samples import Samples
+from optkit.core.settings import Settings
 from optkit.core.signature import Signature
 
 if TYPE_CHECKING:
@@ -92,23 +93,6 @@ class GraphFormat(Protocol):
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How a runtime is to run a model.
-
-    Attributes:
-        device: a device word of the runtime, such as `CPU`.
-        threads: processor threads; None leaves the runtime its own choice.
-        infer_precision: `f32`, `bf16`, `f16`; what arithmetic the runtime may use.
-        graph_optimizations: whether ONNX Runtime may rewrite the graph itself.
-    """
-
-    device: str = "CPU"
-    threads: int | None = None
-    infer_precision: str = "f32"
-    graph_optimizations: bool = True
-
-
-@dataclass(frozen=True)
 class Session:
     """A model loaded on a device.
 
@@ -117,11 +101,19 @@ class Session:
             for any floating output), in the signature's order.
         executed: operations of the compiled graph that carry weights, by the precision they run in.
         settings: what the runtime says it uses, for the manifest.
+        submit: starts an inference and returns, after waiting for a free slot if all are taken;
+            calls back when it is done, from any thread, with the error if it failed; its outputs
+            are not handed out. None where the runtime runs one inference at a time.
+        slots: how many inferences can be under way.
+        close: gives back threads and memory; nothing may be under way.
     """
 
     infer: Callable[[Arrays], dict[str, np.ndarray]]
     executed: Callable[[], dict[str, int]]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    submit: Callable[[Arrays, Callable[[Exception | None], None]], None] | None = None
+    slots: int = 1
+    close: Callable[[], None] = lambda: None
 
 
 class Runtime(Protocol):
@@ -137,10 +129,11 @@ class Runtime(Protocol):
         """Device words at hand."""
 
     def open_session(self, artifact: Artifact, settings: Settings) -> Session:
-        """Load the model on the device.
+        """Load the model on the device, as the settings say; None stands for the runtime's choice.
 
         Raises:
-            OptkitError: the device is not there, or it refuses the model.
+            OptkitError: no such device, or no such setting in this runtime (bad input, told with
+                what there is); or the device refuses the model.
         """
 
 

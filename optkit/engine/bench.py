@@ -10,9 +10,9 @@ from typing import Any
 from optkit.benchmark.run import compare, measure
 from optkit.benchmark.spec import Contender, Plan, write_inputs
 from optkit.catalogue import runtime_of
-from optkit.core.contract import Settings
 from optkit.core.errors import bad_input
 from optkit.core.events import Event, Listener, unfailing
+from optkit.core.settings import Settings
 from optkit.core.signature import TensorSpec
 from optkit.engine.recognise import recognise
 from optkit.engine.run import Wishes, workplace

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from optkit.catalogue import find_format, runtime_of
 from optkit.core.artifact import Artifact
 from optkit.core.code import own_code
-from optkit.core.contract import Session, Settings
+from optkit.core.contract import Session
 from optkit.core.errors import Exit, OptkitError, root_cause
 from optkit.core.events import Event
 from optkit.core.machine import machine
 from optkit.core.preprocessing import prepared_inputs, preprocessing_to_json, raw_inputs
 from optkit.core.samples import Samples
+from optkit.core.settings import Settings
 from optkit.core.signature import signature_to_json
 from optkit.core.store import Store
 from optkit.core.versions import versions

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from optkit.catalogue import find_format, runtime_of
 from optkit.core.artifact import Artifact
 from optkit.core.code import code_digest, own_code
-from optkit.core.contract import Settings
 from optkit.core.errors import OptkitError, bad_input, root_cause
 from optkit.core.hashing import digest, files_digest
+from optkit.core.settings import Settings
 from optkit.core.signature import (
     Dim,
     Shape,

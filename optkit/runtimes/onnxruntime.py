@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Session, Settings
+from optkit.core.contract import Session
 from optkit.core.errors import OptkitError, bad_input, root_cause
+from optkit.core.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Session, Settings
+from optkit.core.contract import Session
 from optkit.core.errors import OptkitError, bad_input, root_cause
+from optkit.core.settings import Settings
 from optkit.core.signature import TensorSpec
 from optkit.formats import ir
 

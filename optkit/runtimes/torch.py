@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Format, Session, Settings
+from optkit.core.contract import Format, Session
 from optkit.core.errors import OptkitError, bad_input, root_cause
+from optkit.core.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np

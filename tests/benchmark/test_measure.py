@@ -18,8 +18,8 @@ from optkit.benchmark.spec import (
     read_inputs,
     write_inputs,
 )
-from optkit.core.contract import Settings
 from optkit.core.errors import Exit, OptkitError
+from optkit.core.settings import Settings
 from optkit.core.stats import percentile
 
 ROW = {"artifact", "runtime", "device", "scenario", "settings", "samples", "executed",

@@ -12,8 +12,9 @@ import pytest
 
 from optkit.catalogue import find_format, find_pass, runtime_of
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Context, Outcome, Settings
+from optkit.core.contract import Context, Outcome
 from optkit.core.hashing import files_digest
+from optkit.core.settings import Settings
 from optkit.core.signature import Signature, TensorSpec
 from optkit.data.synthesise import synthesise
 from optkit.engine.edit import edit_graph

@@ -8,8 +8,8 @@ import torch
 from models import ConvNet, TokenNet, TwoInputs
 from onnxruntime.quantization import CalibrationDataReader, quantize_dynamic, quantize_static
 
-from optkit.core.contract import Settings
 from optkit.core.errors import Exit, OptkitError
+from optkit.core.settings import Settings
 from optkit.runtimes import onnxruntime as runtime
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from models import DictNet, LoopNet, TokenNet, TwoInputs
 
-from optkit.core.contract import Settings
 from optkit.core.errors import Exit, OptkitError
+from optkit.core.settings import Settings
 from optkit.runtimes import torch as runtime
 
 

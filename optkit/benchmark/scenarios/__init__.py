@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Session, Settings
+from optkit.core.contract import Session
 from optkit.core.errors import bad_input
+from optkit.core.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np

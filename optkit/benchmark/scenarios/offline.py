@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from optkit.benchmark.scenarios import Block
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Session, Settings
+from optkit.core.contract import Session
+from optkit.core.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from optkit.benchmark.scenarios import Block
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Runtime, Session, Settings
+from optkit.core.contract import Runtime, Session
+from optkit.core.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np

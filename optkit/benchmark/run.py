@@ -3,156 +3,200 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import select
 import signal
-import subprocess
-import sys
-import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any
+from dataclasses import dataclass, field, replace
+from types import FrameType
+from typing import Any
 
 from optkit.benchmark import scenarios
-from optkit.benchmark.spec import Contender, Plan, plan_to_json
+from optkit.benchmark.process import crashed, hung, speak
+from optkit.benchmark.scenarios import Turn
+from optkit.benchmark.spec import Contender, Plan
 from optkit.core import stats
 from optkit.core.errors import Exit, OptkitError
 
+Row = dict[str, Any]
 Progress = Callable[[float, float], None]
-CHILD = (sys.executable, "-P", "-m", "optkit.benchmark.child")
 
 
-def measure(plan: Plan, progress: Progress = lambda _done, _total: None) -> list[dict[str, Any]]:
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM during a measurement.
+
+    Attributes:
+        rows: what `measure` would have returned, from what was measured until then; a contender
+            that had no turn yet has an `error`.
+    """
+
+    def __init__(self, rows: list[Row]) -> None:
+        super().__init__("interrupted while measuring")
+        self.rows = rows
+
+
+@dataclass
+class Measured:
+    """What is known of one contender."""
+
+    facts: Row = field(default_factory=dict)
+    turns: list[Turn] = field(default_factory=list)
+    error: OptkitError | None = None
+
+
+def measure(plan: Plan, progress: Progress = lambda _done, _total: None) -> list[Row]:
     """Measure every contender; one row each, in the plan's order.
 
     A row has the manifest's keys, with `artifact` the contender's name and `speedup` None, and
-    beside them `raw_ms`: the samples by round, in milliseconds. In the offline scenario a sample
-    is the mean time per inference of one block. `throughput_per_s` counts inferences.
+    beside them `warmup`, inferences until the model was steady; `preempted`, the share of samples
+    during which the kernel took a core from the process; and `raw_ms`, the samples by round, in
+    milliseconds. In the offline scenario a sample is the mean time per inference of one block.
+    `throughput_per_s` counts inputs, a latency is that of an inference of a whole batch.
+
+    The row of a contender that cannot be loaded or run, crashes or hangs has `artifact`,
+    `runtime`, `device`, `scenario`, `settings` and `error` (message, hint, exit) alone; the others
+    go on without it.
 
     Args:
         plan: what to measure.
         progress: called with (seconds done, seconds in all).
 
     Raises:
-        OptkitError: unknown scenario (bad input); a model cannot be loaded or run, or the process
-            crashed or hung, by the contender's name.
+        OptkitError: unknown scenario (bad input), or no contender could be measured: the first
+            one's error.
+        Interrupted: with the rows so far.
     """
     scenarios.find(plan.scenario)
-    rows: dict[int, dict[str, Any]] = {}
-    at, doing = 0, "starting"
-    with tempfile.TemporaryFile("w+") as chatter:
-        child = _spawn(plan, chatter)
+    known = [Measured() for _ in plan.contenders]
+    try:
+        with _terminable():
+            _run(plan, known, progress)
+    except KeyboardInterrupt:
+        stopped = OptkitError("interrupted before it was measured", "repeat it")
+        raise Interrupted(_rows(plan, known, stopped)) from None
+    errors = [one.error for one in known if one.error]
+    if len(errors) == len(known):
+        raise errors[0]
+    silent = OptkitError("no sample was taken", "measure it longer")
+    return _rows(plan, known, silent)
+
+
+def compare(row: Mapping[str, Any], base: Mapping[str, Any]) -> Row | None:
+    """The manifest's `speedup`: how many times faster `row` is than `base`, per input.
+
+    The 10th percentile of the base's samples over that of the row's, from one measurement of both;
+    for `server`, the ratio of the loads, its interval as wide as the search left it open. The
+    `verdict` is that of `optkit.core.stats.verdict`. None where one of them has no figures, or the
+    base holds no load.
+    """
+    if "error" in row or "error" in base:
+        return None
+    if "server" in row:
+        of_row, of_base = row["server"]["bracket"], base["server"]["bracket"]
+        if not base["server"]["held"]:
+            return None
+        value, low, high = of_row[0] / of_base[0], of_row[0] / of_base[1], of_row[1] / of_base[0]
+    else:
+        batches = row["settings"]["batch"] / base["settings"]["batch"]
+        ratio = stats.low_percentile_ratio(base["raw_ms"], row["raw_ms"])
+        value, low, high = (batches * end for end in ratio)
+    return {
+        "value": value,
+        "ci95": [low, high],
+        "against": base["artifact"],
+        "verdict": stats.verdict(low, high, min(len(row["raw_ms"]), len(base["raw_ms"]))),
+    }
+
+
+def _run(plan: Plan, known: list[Measured], progress: Progress) -> None:
+    """Measure in one process, and where a contender ends it, in another without that one."""
+    resumes = scenarios.find(plan.scenario).RESUMES
+    seconds = plan.seconds
+    while left := [at for at, one in enumerate(known) if one.error is None]:
+        _cut(known, left, keep=resumes)
+        contenders = tuple(plan.contenders[at] for at in left)
+        process = replace(plan, contenders=contenders, seconds=seconds)
+        spent = _listen(process, [known[at] for at in left], progress)
+        if spent is None:
+            return
+        seconds = max(seconds - spent / len(left), 1e-3) if resumes else seconds
+
+
+def _listen(plan: Plan, known: list[Measured], progress: Progress) -> float | None:
+    """Follow one process; None at its end, else the seconds until a contender ended it."""
+    at, doing, spent = 0, "starting", 0.0
+    with speak(plan) as child:
         try:
-            for word in _words(child, plan.silence):
-                match word["event"]:
+            for word in child.words(plan.silence):
+                match word.pop("event"):
                     case "at":
                         at, doing = word["contender"], word["doing"]
                     case "progress":
-                        progress(word["done"], word["total"])
-                    case "row":
-                        rows[word["contender"]] = _row(plan, word)
-                    case "error":
-                        raise OptkitError(
+                        spent = word["done"]
+                        progress(spent, word["total"])
+                    case "opened":
+                        known[word.pop("contender")].facts = word
+                    case "turn":
+                        known[word.pop("contender")].turns.append(Turn(**word))
+                    case "failed":
+                        error = OptkitError(
                             word["message"], word["hint"], exit_code=Exit(word["exit"])
                         )
+                        known[word["contender"]].error = error
                     case "done":
-                        return [rows[index] for index in range(len(plan.contenders))]
+                        return None
+            error = crashed(plan.contenders[at], doing, child)
         except TimeoutError:
-            raise OptkitError(
-                f"{plan.contenders[at].name} hangs: no sign of life for {plan.silence:g} s while "
-                f"{doing}",
-                "measure it alone, with one thread, or leave it out",
-            ) from None
-        finally:
-            _end(child)
-        raise _crashed(plan.contenders[at], doing, child.returncode, chatter)
+            error = hung(plan.contenders[at], doing, plan.silence)
+    if doing == "starting":
+        raise error
+    known[at].error = error
+    return spent
 
 
-def compare(row: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest's `speedup`: how many times faster `row` is than `base`.
-
-    The 10th percentile of the base's samples over that of the row's, from one measurement of both.
-    """
-    value, low, high = stats.low_percentile_ratio(base["raw_ms"], row["raw_ms"])
-    return {"value": value, "ci95": [low, high], "against": base["artifact"]}
+def _cut(known: list[Measured], left: list[int], *, keep: bool) -> None:
+    """Leave only whole rounds, in which every contender that goes on had its turn."""
+    whole = min(len(known[at].turns) for at in left) if keep else 0
+    for at in left:
+        del known[at].turns[whole:]
 
 
-def _spawn(plan: Plan, chatter: IO[str]) -> subprocess.Popen[bytes]:
-    # Idle OpenMP threads that never stop spinning would slow every other model of the plan; the
-    # rest between turns outlasts libgomp's default and one millisecond of libiomp's.
-    env = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
-    child = subprocess.Popen(
-        CHILD,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=chatter,
-        env=env | {"KMP_BLOCKTIME": "1"},
-        start_new_session=True,
-    )
-    assert child.stdin is not None
-    try:
-        with contextlib.suppress(BrokenPipeError):  # it died at once: its last words tell why
-            child.stdin.write(json.dumps(plan_to_json(plan)).encode())
-            child.stdin.close()
-    except BaseException:
-        _end(child)
-        raise
-    return child
+def _rows(plan: Plan, known: list[Measured], missing: OptkitError) -> list[Row]:
+    return [
+        _row(plan, contender, one, missing)
+        for contender, one in zip(plan.contenders, known, strict=True)
+    ]
 
 
-def _words(child: subprocess.Popen[bytes], silence: float) -> Iterator[dict[str, Any]]:
-    """What the child says, until it says no more; asleep in between, so that no core is taken."""
-    assert child.stdout is not None
-    pipe, rest = child.stdout.fileno(), b""
-    while True:
-        if not select.select([pipe], [], [], silence)[0]:
-            raise TimeoutError
-        chunk = os.read(pipe, 1 << 16)
-        if not chunk:
-            child.wait()
-            return
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield json.loads(line)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Leave nothing of the child behind, nor of what it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-    if child.stdout is not None:
-        child.stdout.close()
-
-
-def _crashed(contender: Contender, doing: str, code: int, chatter: IO[str]) -> OptkitError:
-    chatter.seek(0)
-    lines = [line.strip() for line in chatter if line.strip()]
-    died = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-    said = f"; it said: {lines[-1][:300]}" if lines else ""
-    return OptkitError(
-        f"{contender.name} ({contender.runtime}) crashed while {doing}: {died}{said}",
-        "leave this model or runtime out, or run it alone to see more",
-    )
-
-
-def _row(plan: Plan, word: Mapping[str, Any]) -> dict[str, Any]:
-    contender = plan.contenders[word["contender"]]
-    rounds = [[time_ns / 1e6 for time_ns in samples] for samples in word["samples"]]
-    flat = [sample for samples in rounds for sample in samples]
-    mean = sum(flat) / len(flat)
-    latency: dict[str, Any] = {f"p{p}": stats.percentile(flat, p) for p in (50, 90, 95, 99)}
-    latency |= {"mean": mean, "ci95": list(stats.mean_ci95(rounds, plan.seed))}
-    return {
+def _row(plan: Plan, contender: Contender, known: Measured, missing: OptkitError) -> Row:
+    batch = contender.settings.batch
+    row: Row = {
         "artifact": contender.name,
         "runtime": contender.runtime,
         "device": contender.settings.device,
         "scenario": plan.scenario,
-        "settings": word["settings"],
-        "samples": len(flat),
-        "executed": word["executed"],
-        "latency_ms": latency,
-        "throughput_per_s": 1000 / mean,
-        "speedup": None,
-        "raw_ms": rounds,
+        "settings": known.facts.get("settings", {"batch": batch}),
     }
+    error = known.error or (None if known.turns else missing)
+    if error is not None:
+        told = {"message": error.message, "hint": error.hint, "exit": int(error.exit_code)}
+        return {**row, "error": told}
+    figures = scenarios.find(plan.scenario).figures(known.turns, plan, batch)
+    facts = {"executed": known.facts["executed"], "warmup": known.facts["warmup"]}
+    return {**row, **facts, "speedup": None, **figures}
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM as Ctrl-C, so that what was measured is kept and no process is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optkit.core.artifact import Artifact
+from optkit.core.errors import bad_input
 from optkit.core.preprocessing import preprocessing_from_json, preprocessing_to_json
 from optkit.core.settings import Settings
 from optkit.core.signature import signature_from_json, signature_to_json
@@ -26,8 +28,10 @@ class Contender:
         name: what messages and rows call it.
         artifact: the model.
         runtime: a runtime's word.
-        settings: how it runs; `threads` None stands for every core of the process.
-        inputs: a file of `write_inputs` with one inference's arrays.
+        settings: how it runs; where they leave it open, the scenario chooses `hint` and `api`, and
+            on the CPU `threads` is every core of the process.
+        inputs: a file of `write_inputs` with one inference's arrays, before `settings.batch`
+            repeats them along their first axis.
     """
 
     name: str
@@ -43,19 +47,42 @@ class Plan:
 
     Attributes:
         contenders: the models.
-        seconds: time spent on each.
+        seconds: time spent on each, beside loading and warming up; however short, there are at
+            least a few rounds.
         scenario: how load is offered, a file name under `scenarios` with hyphens.
-        seed: of the order in which they take turns.
-        warmup: inferences of each before anything is timed.
+        seed: of the order in which they take turns, and of arrivals.
+        warmup: seconds after which a model is timed even if it is not steady yet.
         silence: seconds without a word after which the measuring process counts as hung.
+        per_query: inferences that come at once in `multi-stream`; MLPerf's default.
+        latency_bound_ms: what 99 % of the latencies have to keep in `server`.
     """
 
     contenders: tuple[Contender, ...]
     seconds: float = 3.0
     scenario: str = "single-stream"
     seed: int = 0
-    warmup: int = 5
+    warmup: float = 3.0
     silence: float = 300.0
+    per_query: int = 8
+    latency_bound_ms: float = 100.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            OptkitError: bad input.
+        """
+        if not self.contenders:
+            raise bad_input("nothing to measure", "name at least one model")
+        at_least_one = [("per_query", self.per_query)]
+        at_least_one += [(f"batch of {one.name}", one.settings.batch) for one in self.contenders]
+        for name, count in at_least_one:
+            if count < 1:
+                raise bad_input(f"{name} is {count}", "give 1 or more")
+        positive = {"seconds": self.seconds, "latency_bound_ms": self.latency_bound_ms}
+        for name, value in positive.items():
+            if not 0 < value < math.inf:
+                raise bad_input(f"{name} is {value:g}", "give a number above 0")
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:

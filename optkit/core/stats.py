@@ -1,14 +1,14 @@
 """Statistics of timing samples.
 
 Latencies are skewed, drift with the machine's load, and neighbours in time resemble each other.
-Hence low percentiles rather than means where two models are compared, and resampling by whole
-rounds rather than by single samples.
+Hence low percentiles rather than means where two models are compared, and resampling by runs of
+whole rounds rather than by single samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 Rounds = Sequence[Sequence[float]]
 """Samples grouped by the round in which they were taken."""
 
+Verdict = Literal["faster", "slower", "no difference", "too noisy"]
+
 RESAMPLES = 1000
+DIFFERENT = 1.02
+ALIKE = 1.05
+ROUNDS_TO_TELL = 3
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
@@ -27,7 +32,7 @@ def percentile(samples: Sequence[float], percent: float) -> float:
 
 
 def mean_ci95(rounds: Rounds, seed: int = 0) -> tuple[float, float]:
-    """A 95 % bootstrap interval of the mean, resampling whole rounds."""
+    """A 95 % bootstrap interval of the mean, resampling runs of whole rounds."""
     import numpy as np
 
     sums = np.array([sum(samples) for samples in rounds], float)
@@ -45,7 +50,8 @@ def low_percentile_ratio(
 
     The low percentile is what a model takes when nothing else disturbs it; of all estimators it
     repeats best on a busy machine. Rounds are drawn in pairs, as both models met the same load in
-    the same round.
+    the same round, and in runs, as a load lasts longer than a round. A bootstrap of few rounds is
+    too narrow: the interval is widened about the ratio as Student's t is wider than the normal.
 
     Args:
         a: samples by round.
@@ -54,7 +60,7 @@ def low_percentile_ratio(
         seed: of the resampling.
 
     Returns:
-        The ratio, and the interval's two ends.
+        The ratio, and the interval's two ends; of a single round all three are the same.
     """
     import numpy as np
 
@@ -67,15 +73,56 @@ def low_percentile_ratio(
         ratios[at] = _weighted(flat_a, weight[of_a], percent) / _weighted(
             flat_b, weight[of_b], percent
         )
-    low, high = np.percentile(ratios, [2.5, 97.5])
     value = float(np.percentile(flat_a, percent) / np.percentile(flat_b, percent))
+    low, high = value * (np.percentile(ratios, [2.5, 97.5]) / value) ** _widening(rounds)
     return value, float(low), float(high)
 
 
+def verdict(low: float, high: float, rounds: int) -> Verdict:
+    """What the 95 % interval of a speed ratio allows to be said.
+
+    The same model loaded twice differs from itself by a percent or so, for as long as it lives:
+    its memory lies elsewhere. No resampling sees that. So a difference is told only where the
+    whole interval is more than 2 % away from 1; and there is "no difference" where the whole
+    interval is within 5 %, which is to say none that matters. Whatever is left is too noisy to
+    tell, and so is anything from fewer than three rounds.
+
+    Args:
+        low: the interval's lower end.
+        high: its upper end.
+        rounds: that it rests on.
+    """
+    if rounds < ROUNDS_TO_TELL:
+        return "too noisy"
+    if low > DIFFERENT:
+        return "faster"
+    if high < 1 / DIFFERENT:
+        return "slower"
+    return "no difference" if low > 1 / ALIKE and high < ALIKE else "too noisy"
+
+
 def _picks(rounds: int, seed: int) -> np.ndarray:
+    """Rounds drawn in runs of consecutive ones, the last followed by the first: (draws, rounds).
+
+    Runs as long as the cube root of the rounds: single rounds make the interval too narrow when
+    load drifts, long runs leave too few to draw from.
+    """
     import numpy as np
 
-    return np.random.default_rng(seed).integers(0, rounds, (RESAMPLES, rounds))
+    length = int((rounds + 0.5) ** (1 / 3))
+    starts = np.random.default_rng(seed).integers(0, rounds, (RESAMPLES, -(-rounds // length)))
+    picks = (starts[:, :, None] + np.arange(length)) % rounds
+    found: np.ndarray = picks.reshape(RESAMPLES, -1)[:, :rounds]
+    return found
+
+
+def _widening(rounds: int) -> float:
+    """The 97.5 % point of Student's t over that of the normal, for a mean of so many rounds."""
+    if rounds < 2:
+        return 1.0
+    z, free = 1.96, rounds - 1
+    t = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+    return float(t / z * (rounds / free) ** 0.5)
 
 
 def _flatten(rounds: Rounds) -> tuple[np.ndarray, np.ndarray]:

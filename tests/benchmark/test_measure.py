@@ -9,7 +9,7 @@ import models
 import pytest
 from models import ConvNet
 
-from optkit.benchmark.run import compare, measure
+from optkit.benchmark.run import Interrupted, compare, measure
 from optkit.benchmark.spec import (
     Contender,
     Plan,
@@ -22,9 +22,11 @@ from optkit.core.errors import Exit, OptkitError
 from optkit.core.settings import Settings
 from optkit.core.stats import percentile
 
-ROW = {"artifact", "runtime", "device", "scenario", "settings", "samples", "executed",
-       "latency_ms", "throughput_per_s", "speedup"}  # fmt: skip
+ROW = {"artifact", "runtime", "device", "scenario", "settings", "samples", "executed", "warmup",
+       "preempted", "latency_ms", "throughput_per_s", "speedup", "raw_ms"}  # fmt: skip
+FAILED = {"artifact", "runtime", "device", "scenario", "settings", "error"}
 ARRAYS = {"image": models.example(ConvNet)[0].numpy()}
+QUICK = {"seconds": 0.2, "warmup": 0.2}
 
 
 @pytest.fixture
@@ -33,11 +35,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-def contender(folder, name, form="ir", runtime="openvino", path=None):
+def contender(folder, name, form="ir", runtime="openvino", path=None, **settings):
     writers = {"ir": models.ir_file, "onnx": models.onnx_file, "torchscript": models.traced}
     path = path or writers[form](ConvNet, folder / f"{name}.{'xml' if form == 'ir' else form}")
     return Contender(
-        name, models.artifact(form, path), runtime, Settings(threads=1), folder / "inputs.npz"
+        name, models.artifact(form, path), runtime,
+        Settings(threads=1, **settings), folder / "inputs.npz",
     )  # fmt: skip
 
 
@@ -49,6 +52,20 @@ def test_plan_and_inputs_cross_the_pipe(folder):
     assert (back["image"] == ARRAYS["image"]).all()
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"seconds": 0}, {"seconds": float("nan")}, {"per_query": 0}, {"latency_bound_ms": -1}]
+)
+def test_what_cannot_be_measured_is_bad_input(folder, wrong):
+    with pytest.raises(OptkitError, match=next(iter(wrong))) as caught:
+        Plan((contender(folder, "a"),), **wrong)
+    assert caught.value.exit_code == Exit.BAD_INPUT
+
+
+def test_nothing_to_measure_is_bad_input():
+    with pytest.raises(OptkitError, match="nothing to measure"):
+        Plan(())
+
+
 def test_three_runtimes_side_by_side(folder):
     plan = Plan(
         (
@@ -56,7 +73,7 @@ def test_three_runtimes_side_by_side(folder):
             contender(folder, "graph", "onnx", "onnxruntime"),
             contender(folder, "ir"),
         ),
-        seconds=0.3,
+        **QUICK,
     )
     seen = []
     rows = measure(plan, lambda done, total: seen.append((done, total)))
@@ -64,8 +81,11 @@ def test_three_runtimes_side_by_side(folder):
     for row in rows:
         assert row.keys() >= ROW
         assert row["executed"] == {"fp32": 2}
-        assert row["settings"]["threads"] == 1
+        settings = row["settings"]
+        assert (settings["threads"], settings["api"], settings["batch"]) == (1, "sync", 1)
         assert row["samples"] == sum(map(len, row["raw_ms"])) >= 10
+        assert row["warmup"] >= 5
+        assert 0 <= row["preempted"] <= 1
         latency = row["latency_ms"]
         assert 0 < latency["p50"] <= latency["p90"] <= latency["p95"] <= latency["p99"]
         assert latency["ci95"][0] <= latency["mean"] <= latency["ci95"][1]
@@ -77,23 +97,38 @@ def test_three_runtimes_side_by_side(folder):
 def test_a_speedup_is_the_ratio_of_low_percentiles(folder):
     first = contender(folder, "first")
     second = contender(folder, "second", path=first.artifact.path)
-    base, row = measure(Plan((first, second), seconds=0.3))
+    base, row = measure(Plan((first, second), **QUICK))
     speedup = compare(row, base)
-    low = [
-        percentile([sample for round_ in timed["raw_ms"] for sample in round_], 10)
-        for timed in (base, row)
-    ]
+    low = [percentile(_flat(timed), 10) for timed in (base, row)]
     assert speedup["against"] == "first"
     assert speedup["value"] == pytest.approx(low[0] / low[1])
     assert 0 < speedup["ci95"][0] <= speedup["ci95"][1]
+    assert speedup["verdict"] in {"faster", "slower", "no difference", "too noisy"}
 
 
-def test_offline(folder):
-    plan = Plan((contender(folder, "a"), contender(folder, "b", "onnx", "onnxruntime")),
-                seconds=0.3, scenario="offline")  # fmt: skip
-    for row in measure(plan):
-        assert row["scenario"] == "offline"
-        assert row["samples"] == len(row["raw_ms"])
+def test_a_moment_is_enough_for_the_least_rounds(folder):
+    (row,) = measure(Plan((contender(folder, "a"),), seconds=1e-6, warmup=1e-6))
+    assert len(row["raw_ms"]) == 10
+
+
+def test_a_batch_counts_its_inputs(folder):
+    path = models.onnx_file(ConvNet, folder / "dynamic.onnx", dynamic_batch=True)
+    many = contender(folder, "many", "onnx", "onnxruntime", path, batch=8)
+    one = contender(folder, "one", "onnx", "onnxruntime", path)
+    base, row = measure(Plan((one, many), **QUICK))
+    assert row["settings"]["batch"] == 8
+    assert row["throughput_per_s"] == pytest.approx(8 * 1000 / row["latency_ms"]["mean"])
+    low = [percentile(_flat(timed), 10) for timed in (base, row)]
+    assert compare(row, base)["value"] == pytest.approx(low[0] / (low[1] / 8))
+
+
+def test_a_batch_that_does_not_fit_is_named_and_the_others_go_on(folder):
+    fixed = contender(folder, "fixed", "onnx", "onnxruntime", batch=3)
+    failed, row = measure(Plan((fixed, contender(folder, "a")), **QUICK))
+    assert failed.keys() == FAILED
+    assert "fixed" in failed["error"]["message"]
+    assert row["samples"] > 0
+    assert compare(row, failed) is None
 
 
 def test_unknown_scenario_is_bad_input(folder):
@@ -103,18 +138,30 @@ def test_unknown_scenario_is_bad_input(folder):
     assert "single-stream" in caught.value.hint
 
 
-def test_a_model_that_is_gone_is_named(folder):
+def test_a_model_that_is_gone_is_named_and_the_others_go_on(folder):
     good, gone = contender(folder, "good"), contender(folder, "gone", "onnx", "onnxruntime")
     gone.artifact.path.unlink()
-    with pytest.raises(OptkitError, match=r"gone\.onnx"):
-        measure(Plan((good, gone), seconds=0.1))
+    row, failed = measure(Plan((good, gone), **QUICK))
+    assert row["samples"] > 0
+    assert failed.keys() == FAILED
+    assert "gone.onnx" in failed["error"]["message"]
+
+
+def test_a_device_that_is_not_there_is_bad_input_where_nothing_else_is_measured(folder):
+    with pytest.raises(OptkitError, match="TPU") as caught:
+        measure(Plan((contender(folder, "a", device="TPU"),), **QUICK))
+    assert caught.value.exit_code == Exit.BAD_INPUT
 
 
 def test_inputs_that_do_not_fit_are_named(folder):
     one = contender(folder, "narrow")
     write_inputs(folder / "inputs.npz", {"image": ARRAYS["image"][:, :2]})
-    with pytest.raises(OptkitError, match="narrow fails in openvino"):
-        measure(Plan((one,), seconds=0.1))
+    with pytest.raises(OptkitError, match="narrow"):
+        measure(Plan((one,), **QUICK))
+
+
+def _flat(row):
+    return [sample for samples in row["raw_ms"] for sample in samples]
 
 
 def _children():
@@ -122,34 +169,64 @@ def _children():
     return [int(pid) for pid in path.read_text().split()]
 
 
+def _signalling(number, after=0.0):
+    """A progress callback that sends one signal to the first measuring process."""
+    before, sent = set(_children()), []
+
+    def send(done, _total):
+        for pid in set() if sent or done < after else set(_children()) - before:
+            sent.append(pid)
+            os.kill(pid, number)
+
+    return send
+
+
 def test_a_native_crash_is_named_with_its_signal(folder):
-    before = _children()
-
-    def kill(_done, _total):
-        for pid in set(_children()) - set(before):
-            os.kill(pid, signal.SIGSEGV)
-
     with pytest.raises(OptkitError, match=r"a \(openvino\) crashed while .*SIGSEGV"):
-        measure(Plan((contender(folder, "a"),), seconds=5), kill)
+        measure(Plan((contender(folder, "a"),), seconds=5), _signalling(signal.SIGSEGV))
 
 
 def test_a_hang_is_named(folder):
-    before = _children()
-
-    def stop(_done, _total):
-        for pid in set(_children()) - set(before):
-            os.kill(pid, signal.SIGSTOP)
-
     with pytest.raises(OptkitError, match="a hangs"):
-        measure(Plan((contender(folder, "a"),), seconds=5, silence=3), stop)
+        measure(Plan((contender(folder, "a"),), seconds=5, silence=3), _signalling(signal.SIGSTOP))
 
 
-def test_an_interrupt_leaves_no_process_behind(folder):
+@pytest.mark.parametrize("scenario", ["single-stream", "server"])
+def test_after_a_crash_the_others_go_on_with_what_they_had(folder, scenario):
+    plan = Plan((contender(folder, "a"), contender(folder, "b")), seconds=0.5, warmup=0.2,
+                scenario=scenario, latency_bound_ms=20)  # fmt: skip
+    rows = measure(plan, _signalling(signal.SIGSEGV, 0.1))
+    failed = [row for row in rows if "error" in row]
+    (row,) = [row for row in rows if "error" not in row]
+    assert [one.keys() for one in failed] == [FAILED]
+    assert "SIGSEGV" in failed[0]["error"]["message"]
+    assert row.keys() >= ROW
+    assert row["samples"] == sum(map(len, row["raw_ms"])) > 0
+
+
+def test_an_interrupt_leaves_no_process_behind_and_keeps_what_was_measured(folder):
     before = _children()
 
-    def interrupt(_done, _total):
-        raise KeyboardInterrupt
+    def interrupt(done, _total):
+        if done > 0.3:
+            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        measure(Plan((contender(folder, "a"),), seconds=5), interrupt)
+    with pytest.raises(Interrupted) as caught:
+        measure(Plan((contender(folder, "a"),), seconds=5, warmup=0.2), interrupt)
     assert _children() == before
+    (row,) = caught.value.rows
+    assert row.keys() >= ROW
+    assert row["samples"] == sum(map(len, row["raw_ms"])) > 0
+
+
+def test_sigterm_is_an_interrupt_too(folder):
+    before, handler = _children(), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted) as caught:
+        measure(
+            Plan((contender(folder, "a"),), **QUICK),
+            lambda _done, _total: os.kill(os.getpid(), signal.SIGTERM),
+        )
+    assert _children() == before
+    assert signal.getsignal(signal.SIGTERM) == handler
+    (row,) = caught.value.rows
+    assert "interrupted" in row["error"]["message"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from optkit.core.stats import low_percentile_ratio, mean_ci95, percentile
+from optkit.core.stats import low_percentile_ratio, mean_ci95, percentile, verdict
 
 
 def rounds(rng, scale, count=40, each=5):
@@ -49,3 +49,80 @@ def test_mean_interval_widens_with_correlation_inside_rounds():
     low_shuffled, high_shuffled = mean_ci95(shuffled)
     assert low < np.mean(flat) < high
     assert high - low > 1.2 * (high_shuffled - low_shuffled)
+
+
+def drifting(rng, truth, count=120, each=6, drift=0.01, keeps=0.8):
+    """Two models' rounds whose undisturbed times wander, each by itself, slower than a round."""
+    pair = []
+    for scale in (truth, 1.0):
+        wander = np.zeros((count, 1))
+        for at in range(1, count):
+            wander[at] = keeps * wander[at - 1] + drift * rng.standard_normal()
+        pair.append((scale * (1 + wander + rng.exponential(0.02, (count, each)))).tolist())
+    return pair
+
+
+def single_rounds(rounds, seed):
+    return np.random.default_rng(seed).integers(0, rounds, (1000, rounds))
+
+
+def test_runs_of_rounds_cover_the_truth_where_load_drifts_and_single_rounds_do_not(monkeypatch):
+    def hits():
+        rng = np.random.default_rng(4)
+        found = [low_percentile_ratio(*drifting(rng, 2.0)) for _ in range(60)]
+        return sum(low <= 2.0 <= high for _, low, high in found)
+
+    in_runs = hits()
+    monkeypatch.setattr("optkit.core.stats._picks", single_rounds)
+    assert in_runs >= 48
+    assert in_runs > hits() + 5
+
+
+def test_few_rounds_are_trusted_less():
+    rng = np.random.default_rng(5)
+    hits = 0
+    for _ in range(100):
+        _, low, high = low_percentile_ratio(rounds(rng, 2.0, 4), rounds(rng, 1.0, 4))
+        hits += low <= 2.0 <= high
+    assert hits >= 85
+
+
+def test_one_round_has_no_interval():
+    assert low_percentile_ratio([[2.0]], [[1.0]]) == (2.0, 2.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (1.03, 1.07, "faster"),
+        (0.92, 0.97, "slower"),
+        (0.98, 1.03, "no difference"),
+        (1.01, 1.04, "no difference"),  # surely not equal, and yet within what placement does
+        (1.01, 1.07, "too noisy"),
+        (0.90, 1.01, "too noisy"),
+        (0.5, 2.0, "too noisy"),
+    ],
+)
+def test_a_verdict_is_read_off_the_interval(low, high, told):
+    assert verdict(low, high, 50) == told
+
+
+def test_two_rounds_tell_nothing():
+    assert verdict(3.9, 4.1, 2) == "too noisy"
+    assert verdict(3.9, 4.1, 3) == "faster"
+
+
+def test_verdicts_on_made_up_pairs_are_right():
+    """Pairs as on a fairly quiet machine, the second model placed 0.5 % better or worse."""
+    rng = np.random.default_rng(6)
+
+    def told(truth):
+        placed = truth * rng.normal(1, 0.005)
+        _, low, high = low_percentile_ratio(*drifting(rng, placed, drift=0.005))
+        return verdict(low, high, 120)
+
+    alike = [told(1.0) for _ in range(20)]
+    assert [told(1.05) for _ in range(20)].count("faster") >= 18
+    assert [told(1 / 1.05) for _ in range(20)].count("slower") >= 18
+    assert alike.count("faster") + alike.count("slower") <= 1
+    assert alike.count("no difference") >= 15

@@ -1,43 +1,40 @@
-"""All inferences are there at once, timed as a whole: throughput.
-
-A runtime that can overlap inferences has `open_offline`; with any other they run one by one.
-"""
+"""All inferences are there at once, timed as a whole: throughput."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from time import perf_counter_ns
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from optkit.benchmark.scenarios import Block
-from optkit.core.artifact import Artifact
+from optkit.benchmark.figures import closed_loop
+from optkit.benchmark.load import run_all, watched
+from optkit.benchmark.scenarios import Load, Turn
+from optkit.benchmark.spec import Plan
 from optkit.core.contract import Session
-from optkit.core.settings import Settings
+from optkit.core.settings import Api, Hint
 
 if TYPE_CHECKING:
     import numpy as np
 
+HINT: Hint = "throughput"
+API: Api = "async"
+RESUMES = True
 
-def prepare(
-    runtime: Any, artifact: Artifact, settings: Settings, arrays: Mapping[str, np.ndarray]
-) -> tuple[Session, Block]:
-    """Load the model; its block gives one figure, the mean time per inference."""
-    if hasattr(runtime, "open_offline"):
-        session, infer_all = runtime.open_offline(artifact, settings)
-    else:
-        session = runtime.open_session(artifact, settings)
 
-        def infer_all(inputs: list[Mapping[str, np.ndarray]]) -> None:
-            for one in inputs:
-                session.infer(one)
-
+def prepare(session: Session, arrays: Mapping[str, np.ndarray], plan: Plan) -> Load:
+    """Its block gives one sample, the mean time per inference."""
+    del plan
     # Too few to overlap would measure a pipeline that never fills.
-    at_least = 4 * int(session.settings.get("streams", 1))
+    at_least = 1 if session.submit is None else 4 * session.slots
 
-    def block(count: int) -> list[float]:
+    def block(count: int) -> Turn:
         count = max(count, at_least)
-        start = perf_counter_ns()
-        infer_all([arrays] * count)
-        return [(perf_counter_ns() - start) / count]
+        time, hit = watched(partial(run_all, session, arrays, count))
+        return Turn([time / count], count, int(hit), 1)
 
-    return session, block
+    return Load(block)
+
+
+def figures(turns: Sequence[Turn], plan: Plan, batch: int) -> dict[str, Any]:
+    """Mean times per inference, and throughput."""
+    return closed_loop(turns, batch, plan.seed)

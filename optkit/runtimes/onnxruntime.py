@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Session
-from optkit.core.errors import OptkitError, bad_input, root_cause
+from optkit.core.errors import OptkitError, bad_input
+from optkit.core.refusals import (
+    check_batch,
+    check_counts,
+    check_foreign,
+    check_word,
+    does_not_load,
+)
 from optkit.core.settings import Settings
+from optkit.core.signature import Dim, Shape
+from optkit.core.workers import Share, shared_out, side_by_side
+from optkit.graphs.onnx_executed import executed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,46 +32,109 @@ if TYPE_CHECKING:
 RUNS = ("onnx",)
 NEEDS = ("onnxruntime",)
 
-_PROVIDERS = {"CPU": "CPUExecutionProvider", "CUDA": "CUDAExecutionProvider"}
-_FLOAT = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"})
-_INTEGER = (
-    "QLinearConv",
-    "QLinearMatMul",
-    "QGemm",
-    "ConvInteger",
-    "MatMulInteger",
-    "DynamicQuantizeMatMul",
-    "QAttention",
-)
-_FLOATS = {1: "fp32", 10: "fp16", 11: "fp64", 16: "bf16"}
-_BY_WAY_OF = frozenset({"DequantizeLinear", "Cast", "Transpose", "Reshape", "Identity"})
+_NAME = "ONNX Runtime"
+_HINTS = ("latency", "throughput", "none")
+_SUFFIX = "ExecutionProvider"
+_REMOTE = frozenset({"AZURE"})
 
 
 def devices() -> tuple[str, ...]:
-    """`CPU`, and `CUDA` where this build of ONNX Runtime has it."""
-    import onnxruntime
-
-    known = onnxruntime.get_available_providers()
-    return tuple(device for device, provider in _PROVIDERS.items() if provider in known)
+    """`CPU`, and a word for each further provider of this build, such as `CUDA`."""
+    return tuple(sorted(_providers(), key=lambda word: (word != "CPU", word)))
 
 
 def open_session(artifact: Artifact, settings: Settings) -> Session:
     """Load and optimize the graph for a device.
 
+    Streams are the threads that call: each has a thread pool of its own, unless one thread is all
+    that it gets.
+
     Raises:
-        OptkitError: no such device or precision (bad input), or the device refuses the model.
+        OptkitError: no such device, hint or precision, more threads to bind than cores, or a batch
+            that the model cannot take (bad input); or the device refuses the model.
     """
-    if settings.device not in devices():
-        raise bad_input(
-            f"ONNX Runtime has no device '{settings.device}' here", f"one of {', '.join(devices())}"
-        )
+    check_counts(settings)
+    check_word(_NAME, "device", settings.device, devices())
+    check_word(_NAME, "hint", settings.hint, _HINTS)
+    check_foreign(_NAME, settings, "mode")
     if settings.infer_precision != "f32":
         raise bad_input(
             f"ONNX Runtime computes in the model's own precision, not in "
             f"{settings.infer_precision} by a setting",
             "convert the model itself: --precision fp16",
         )
-    session = _open(artifact, settings)
+    share = shared_out(settings)
+    cores = _cores(settings, share)
+    alone = share.streams == 1 or share.threads == 1
+    first = _open(artifact, settings, share, cores[0])
+    _check_shapes(artifact, first, settings.batch)
+    rest = [] if alone else [_open(artifact, settings, share, own) for own in cores[1:]]
+    infers = [_inferrer(artifact, session) for session in (first, *rest)]
+
+    def enter(lane: int) -> Callable[[Arrays], object]:
+        if cores[lane]:  # the thread that calls is one of those that compute
+            os.sched_setaffinity(0, cores[lane][:1])
+        return infers[0 if alone else lane]
+
+    lanes = min(share.streams, share.nireq)
+    submit, close = side_by_side(lanes, share.nireq, enter)
+    return Session(
+        infers[0],
+        lambda: _executed(artifact, settings),
+        _in_use(first, settings, share),
+        submit,
+        share.nireq,
+        close,
+    )
+
+
+def _providers() -> dict[str, str]:
+    """The providers of this build, by device word; none that computes elsewhere."""
+    import onnxruntime
+
+    words = {
+        name.removesuffix(_SUFFIX).upper(): name for name in onnxruntime.get_available_providers()
+    }
+    return {word: name for word, name in words.items() if word not in _REMOTE}
+
+
+def _cores(settings: Settings, share: Share) -> list[list[int]]:
+    """The cores that each stream is bound to; none where it is not bound.
+
+    Raises:
+        OptkitError: there are fewer cores than threads, or no processor computes (bad input).
+    """
+    if not settings.pin:
+        return [[]] * share.streams
+    own = sorted(os.sched_getaffinity(0))
+    each = share.threads or len(own)
+    if settings.device != "CPU":
+        raise bad_input(f"{_NAME} binds no threads to cores on {settings.device}", "leave pin out")
+    if each * share.streams > len(own):
+        raise bad_input(
+            f"cannot bind {each * share.streams} threads to {len(own)} cores",
+            f"use at most {len(own)} threads, or leave pin out",
+        )
+    return [own[at * each : (at + 1) * each] for at in range(share.streams)]
+
+
+def _check_shapes(artifact: Artifact, session: Any, batch: int) -> None:
+    declared = {spec.name: spec.shape for spec in artifact.signature.inputs}
+
+    def shape(port: Any) -> Shape | None:
+        told = declared.get(port.name) or ()
+        sizes = [
+            size if isinstance(size, int) else told[axis] if axis < len(told) else Dim()
+            for axis, size in enumerate(port.shape)
+        ]
+        if sizes and not isinstance(port.shape[0], int) and not isinstance(sizes[0], Dim):
+            sizes[0] = Dim()  # open in the file, whatever was declared
+        return tuple(sizes)
+
+    check_batch(artifact, {port.name: shape(port) for port in session.get_inputs()}, batch)
+
+
+def _inferrer(artifact: Artifact, session: Any) -> Callable[[Arrays], dict[str, np.ndarray]]:
     names = [spec.name for spec in artifact.signature.inputs]
     # half inputs are fed from the same samples as those of the float32 model
     half = {port.name for port in session.get_inputs() if port.type == "tensor(float16)"}
@@ -76,40 +150,7 @@ def open_session(artifact: Artifact, settings: Settings) -> Session:
         values = session.run(wanted, feed)
         return {name: _float32(value) for name, value in zip(wanted, values, strict=True)}
 
-    used = session.get_session_options().intra_op_num_threads
-    return Session(
-        infer,
-        lambda: _executed(artifact, settings),
-        {"threads": used or "default", "infer_precision": "f32"},
-    )
-
-
-def _open(artifact: Artifact, settings: Settings, save_to: Path | None = None) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if settings.threads is not None:
-        options.intra_op_num_threads = settings.threads
-    if not settings.graph_optimizations:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    if save_to is not None:
-        options.optimized_model_filepath = str(save_to)
-        options.add_session_config_entry(
-            "session.optimized_model_external_initializers_file_name", "weights"
-        )
-        options.add_session_config_entry(
-            "session.optimized_model_external_initializers_min_size_in_bytes", "1024"
-        )
-    try:
-        return onnxruntime.InferenceSession(
-            str(artifact.path), options, providers=[_PROVIDERS[settings.device]]
-        )
-    except Exception as error:
-        raise OptkitError(
-            f"ONNX Runtime cannot load {artifact.path.name}: {root_cause(error)}",
-            f"look at the model: optkit inspect {artifact.path}",
-        ) from error
+    return infer
 
 
 def _float32(value: np.ndarray) -> np.ndarray:
@@ -118,57 +159,73 @@ def _float32(value: np.ndarray) -> np.ndarray:
     return value.astype(np.float32, copy=False) if value.dtype.kind == "f" else value
 
 
+def _open(
+    artifact: Artifact,
+    settings: Settings,
+    share: Share,
+    cores: list[int],
+    save_to: Path | None = None,
+) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    entry = options.add_session_config_entry
+    threads = share.threads or len(cores)
+    if threads:
+        options.intra_op_num_threads = threads
+    elif settings.pin is False:  # by its own choice it binds its threads
+        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    if len(cores) > 1:  # ours are counted from 0, theirs from 1; the caller's thread is not theirs
+        entry("session.intra_op_thread_affinities", ";".join(str(core + 1) for core in cores[1:]))
+    if share.streams > 1:
+        entry("session.intra_op.allow_spinning", "0")
+    if settings.device != "CPU":
+        entry("session.record_ep_graph_assignment_info", "1")
+    if not settings.graph_optimizations:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if save_to is not None:
+        options.optimized_model_filepath = str(save_to)
+        entry("session.optimized_model_external_initializers_file_name", "weights")
+        entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
+    provider = _providers()[settings.device]
+    try:
+        session = onnxruntime.InferenceSession(str(artifact.path), options, providers=[provider])
+    except Exception as error:
+        raise does_not_load(_NAME, artifact, settings, error) from error
+    if provider not in session.get_providers():  # it goes on with the processor, with a warning
+        raise OptkitError(
+            f"ONNX Runtime cannot start {provider}",
+            f"install what it needs: https://onnxruntime.ai/docs/execution-providers/, "
+            f"or use one of {', '.join(devices())}",
+        )
+    return session
+
+
+def _in_use(session: Any, settings: Settings, share: Share) -> dict[str, Any]:
+    threads = session.get_session_options().intra_op_num_threads
+    used: dict[str, Any] = {
+        "hint": settings.hint or "none",
+        "streams": share.streams,
+        "threads": threads * share.streams or "default",
+        "nireq": share.nireq,
+        "batch": settings.batch,
+        "infer_precision": "f32",
+        "pin": settings.pin is True or not threads,
+    }
+    if settings.device != "CPU" and hasattr(session, "get_provider_graph_assignment_info"):
+        counts: Counter[str] = Counter()
+        for part in session.get_provider_graph_assignment_info():
+            counts[part.ep_name.removesuffix(_SUFFIX).upper()] += len(part.get_nodes())
+        used["placement"] = dict(counts)
+    return used
+
+
 def _executed(artifact: Artifact, settings: Settings) -> dict[str, int]:
     """Read back the graph that ONNX Runtime optimized for this machine."""
     import onnx
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "optimized.onnx"
-        _open(artifact, settings, path)
-        graph = onnx.load(path, load_external_data=False).graph
-    dtypes = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    counts: Counter[str] = Counter()
-    _count(graph, dtypes, counts)
-    return dict(counts)
-
-
-def _count(graph: Any, dtypes: Mapping[str, int], counts: Counter[str]) -> None:
-    """Count the nodes that read a constant weight, those of nested graphs too."""
-    import onnx
-
-    makers = {name: node for node in graph.node for name in node.output}
-    for node in graph.node:
-        types = [_constant_type(name, dtypes, makers) for name in node.input]
-        precision = _precision(node, [kept for kept in types if kept is not None])
-        if precision is not None:
-            counts[precision] += 1
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                inner = {tensor.name: tensor.data_type for tensor in attribute.g.initializer}
-                _count(attribute.g, {**dtypes, **inner}, counts)
-
-
-def _precision(node: Any, constants: list[int]) -> str | None:
-    """What a node that reads constants of these types computes in; None where it has no weights."""
-    kind = node.op_type.removeprefix("Fused")
-    if kind == "MatMulNBits":
-        return f"w{next((a.i for a in node.attribute if a.name == 'bits'), 4)}a16"
-    if kind.startswith(_INTEGER) and constants:
-        return "int8"
-    floats = [_FLOATS[kept] for kept in constants if kept in _FLOATS]
-    return floats[0] if kind in _FLOAT and floats else None
-
-
-def _constant_type(name: str, dtypes: Mapping[str, int], makers: Mapping[str, Any]) -> int | None:
-    """The element type in which a constant reaches its reader; None for what is computed."""
-    if name in dtypes or name not in makers:
-        return dtypes.get(name)
-    node = makers[name]
-    if node.op_type == "Constant":
-        return next((a.t.data_type for a in node.attribute if a.name == "value"), None)
-    if node.op_type not in _BY_WAY_OF or _constant_type(node.input[0], dtypes, makers) is None:
-        return None
-    if node.op_type == "Cast":
-        return next(int(a.i) for a in node.attribute if a.name == "to")
-    source = node.input[1 if node.op_type == "DequantizeLinear" else 0]
-    return _constant_type(source, dtypes, makers)
+        _open(artifact, settings, Share(1, 1, 1), [], path)
+        return executed(onnx.load(path, load_external_data=False).graph)

@@ -1,5 +1,9 @@
 """ONNX Runtime runs ONNX; what it executed is read from the graph that it optimized."""
 
+import os
+import threading
+from pathlib import Path
+
 import models
 import numpy as np
 import onnx
@@ -25,8 +29,9 @@ def truth(kind):
         return models.build(kind)(*models.example(kind))
 
 
-def session(path):
-    return runtime.open_session(models.artifact("onnx", path), Settings(threads=1))
+def session(path, **settings):
+    given = {"threads": 1, **settings}
+    return runtime.open_session(models.artifact("onnx", path), Settings(**given))
 
 
 def test_two_inputs_two_outputs(tmp_path):
@@ -100,3 +105,81 @@ def test_no_such_device(tmp_path):
         runtime.open_session(artifact, Settings(device="NPU"))
     assert caught.value.exit_code == Exit.BAD_INPUT
     assert "CPU" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("settings", "used"),
+    [
+        ({"hint": "latency", "threads": 2}, {"streams": 1, "threads": 2, "nireq": 1}),
+        ({"hint": "throughput", "threads": 2}, {"streams": 2, "threads": 2, "nireq": 2}),
+        ({"streams": 2, "threads": 4, "nireq": 5}, {"streams": 2, "threads": 4, "nireq": 5}),
+        ({"threads": None}, {"streams": 1, "threads": "default"}),
+        ({"pin": True}, {"pin": True, "threads": 1}),
+    ],
+)
+def test_streams_share_the_threads(tmp_path, settings, used):
+    before = threading.active_count()
+    opened = session(models.onnx_file(ConvNet, tmp_path / "m.onnx"), **settings)
+    done = []
+    for _ in range(12):
+        opened.submit(feed(ConvNet), done.append)
+    opened.submit({"image": np.zeros((1, 4, 8, 8), np.float32)}, done.append)
+    opened.close()
+    assert {name: opened.settings.get(name) for name in used} == used
+    assert opened.slots == opened.settings["nireq"]
+    assert len(done) == 13
+    assert sum(error is not None for error in done) == 1
+    assert threading.active_count() == before
+    np.testing.assert_allclose(
+        opened.infer(feed(ConvNet))["output"], truth(ConvNet).numpy(), atol=1e-5
+    )
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core has nothing to bind")
+def test_pinned_threads_stay_on_their_cores(tmp_path):
+    def bound():
+        tasks = [int(folder.name) for folder in Path("/proc/self/task").iterdir()]
+        return {task: os.sched_getaffinity(task) for task in tasks}
+
+    own = sorted(os.sched_getaffinity(0))[:2]
+    path = models.onnx_file(ConvNet, tmp_path / "m.onnx")
+    before = bound()
+    opened = session(path, threads=2, pin=True)
+    pool = {task: cores for task, cores in bound().items() if task not in before}
+    assert list(pool.values()) == [{own[1]}]
+    caller, done = [], threading.Event()
+    opened.submit(feed(ConvNet), lambda _: (caller.append(os.sched_getaffinity(0)), done.set()))
+    assert done.wait(10)
+    opened.close()
+    assert caller == [{own[0]}]
+    assert os.sched_getaffinity(0) == before[threading.get_native_id()]
+
+
+def test_a_batch_needs_an_open_axis(tmp_path):
+    opened = session(models.onnx_file(ConvNet, tmp_path / "m.onnx", dynamic_batch=True), batch=3)
+    out = opened.infer({"image": feed(ConvNet)["image"].repeat(3, axis=0)})["output"]
+    np.testing.assert_allclose(out, truth(ConvNet).numpy().repeat(3, axis=0), atol=1e-5)
+    with pytest.raises(OptkitError, match="'image' holds 2") as caught:
+        session(models.onnx_file(ConvNet, tmp_path / "f.onnx"), batch=3)
+    assert caught.value.exit_code == Exit.BAD_INPUT
+    assert "--input image=2..6,3,8,8" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"hint": "cumulative_throughput"}, "no hint 'cumulative_throughput'"),
+        ({"device": "HETERO:CUDA,CPU"}, "no device 'HETERO:CUDA,CPU'"),
+        ({"device": "AZURE"}, "no device 'AZURE'"),
+        ({"infer_precision": "bf16"}, "not in bf16"),
+        ({"mode": "eager"}, "no setting mode"),
+        ({"streams": 0}, "streams is 0"),
+        ({"pin": True, "threads": 10_000}, "cannot bind 10000 threads"),
+    ],
+)
+def test_refusals(tmp_path, settings, told):
+    with pytest.raises(OptkitError) as caught:
+        session(models.onnx_file(ConvNet, tmp_path / "m.onnx"), **settings)
+    assert caught.value.exit_code == Exit.BAD_INPUT
+    assert told in caught.value.message
+    assert caught.value.hint

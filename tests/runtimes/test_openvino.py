@@ -1,4 +1,7 @@
-"""OpenVINO runs IR at the precision asked for, and hands out arrays that numpy reads right."""
+"""OpenVINO runs IR as the settings say, and hands out arrays that numpy reads right."""
+
+import json
+import threading
 
 import models
 import nncf
@@ -23,6 +26,12 @@ def feed(kind):
 def truth(kind):
     with torch.inference_mode():
         return models.build(kind)(*models.example(kind))
+
+
+@pytest.fixture(scope="module")
+def convnet(tmp_path_factory):
+    """The file of a ConvNet, made once."""
+    return models.ir_file(ConvNet, tmp_path_factory.mktemp("openvino") / "m.xml")
 
 
 def session(path, **settings):
@@ -86,18 +95,125 @@ def test_compressed_weights_compute_in_float(tmp_path):
     assert session(tmp_path / "w.xml").executed() == {"fp32": 2}
 
 
-def test_offline_runs_every_input(tmp_path):
-    artifact = models.artifact("ir", models.ir_file(ConvNet, tmp_path / "m.xml"))
-    opened, infer_all = runtime.open_offline(artifact, Settings())
-    infer_all([feed(ConvNet)] * 10)
-    assert opened.settings["streams"] >= 1
-    np.testing.assert_allclose(
-        next(iter(opened.infer(feed(ConvNet)).values())), truth(ConvNet).numpy(), atol=1e-5
+def test_submissions_call_back_with_their_errors(convnet):
+    before = threading.active_count()
+    opened = session(convnet, nireq=3)
+    expected = opened.infer(feed(ConvNet))
+    done = []
+    for _ in range(20):
+        opened.submit(feed(ConvNet), done.append)
+    opened.submit({"image": np.zeros((1, 4, 8, 8), np.float32)}, done.append)
+    opened.submit(feed(ConvNet), done.append)
+    opened.close()
+    assert opened.slots == 3
+    assert len(done) == 22
+    (error,) = [error for error in done if error is not None]
+    assert isinstance(error, RuntimeError)
+    assert threading.active_count() == before
+    for name, array in opened.infer(feed(ConvNet)).items():
+        np.testing.assert_array_equal(array, expected[name])
+
+
+@pytest.mark.parametrize(
+    ("settings", "used"),
+    [
+        ({}, {"hint": "latency", "streams": 1, "nireq": 1}),
+        ({"hint": "latency"}, {"hint": "latency", "streams": 1, "nireq": 1}),
+        ({"hint": "throughput"}, {"hint": "throughput"}),
+        ({"hint": "cumulative_throughput"}, {"hint": "cumulative_throughput"}),
+        ({"hint": "none", "streams": 1, "nireq": 5}, {"streams": 1, "nireq": 5}),
+        ({"pin": False}, {"pin": False}),
+        ({"device": "AUTO:CPU"}, {"threads": 1, "execution_devices": ["CPU"], "pin": True}),
+        ({"device": "MULTI:CPU", "pin": False}, {"threads": 1, "pin": False}),
+        ({"device": "BATCH:CPU(4)"}, {"threads": 1, "execution_devices": ["CPU"]}),
+    ],
+)
+def test_settings_are_what_openvino_says(convnet, settings, used):
+    opened = session(convnet, **settings)
+    assert {name: opened.settings.get(name) for name in used} == used
+    assert opened.settings["infer_precision"] == "f32"
+    (out,) = opened.infer(feed(ConvNet)).values()
+    np.testing.assert_allclose(out, truth(ConvNet).numpy(), atol=1e-5)
+    json.dumps(opened.settings)
+
+
+def test_hetero_says_which_part_runs_where(convnet):
+    opened = session(convnet, device="HETERO:CPU")
+    network = openvino.Core().read_model(convnet)
+    kinds = [op.get_type_name() for op in network.get_ops()]
+    working = [kind for kind in kinds if kind not in {"Constant", "Parameter", "Result"}]
+    assert opened.settings["placement"] == {"CPU": len(working)}
+    assert opened.executed() == {"fp32": 2}
+
+
+def fixed(tmp_path, network):
+    """A file whose input is (2, 3, 8, 8), and nothing else."""
+    model = openvino.convert_model(
+        network, example_input=models.example(ConvNet), input=[2, 3, 8, 8]
     )
+    openvino.save_model(model, tmp_path / "m.xml", compress_to_fp16=False)
+    return tmp_path / "m.xml"
 
 
-def test_no_such_device_names_those_there_are(tmp_path):
+def test_a_batch_reshapes_a_fixed_model(tmp_path):
+    opened = session(fixed(tmp_path, models.build(ConvNet)), batch=3)
+    arrays = {name: array.repeat(3, axis=0) for name, array in feed(ConvNet).items()}
+    (out,) = opened.infer(arrays).values()
+    np.testing.assert_allclose(out, truth(ConvNet).numpy().repeat(3, axis=0), atol=1e-5)
+    assert opened.settings["batch"] == 3
+
+
+def test_a_batch_that_the_graph_fixes_is_refused(tmp_path):
+    class Fixed(ConvNet):
+        def forward(self, image):
+            return self.classify(self.norm(self.conv(image)).reshape(2, 4, -1).mean(2))
+
+    path = fixed(tmp_path, models.build(Fixed))
+    with pytest.raises(OptkitError, match=r"m\.xml cannot run with batch 3") as caught:
+        session(path, batch=3)
+    assert caught.value.exit_code == Exit.BAD_INPUT
+    assert "dynamic batch" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"device": "HETERO:GPU,CPU"}, "no device 'GPU' here, named in 'HETERO:GPU,CPU'"),
+        ({"device": "AUTO:TPU"}, "no device 'TPU'"),
+        ({"device": "CPU:1"}, "no device 'CPU:1'"),
+        ({"device": "MULTI"}, "names no devices"),
+        ({"device": "HETERO:"}, "names no devices"),
+        ({"device": ""}, "no device ''"),
+        ({"mode": "compile"}, "no setting mode"),
+        ({"graph_optimizations": False}, "no setting graph_optimizations"),
+        ({"nireq": 0}, "nireq is 0"),
+    ],
+)
+def test_refusals(convnet, settings, told):
     with pytest.raises(OptkitError) as caught:
-        session(models.ir_file(ConvNet, tmp_path / "m.xml"), device="NPU")
+        session(convnet, **settings)
+    assert caught.value.exit_code == Exit.BAD_INPUT
+    assert told in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_precision_that_the_device_lacks_is_refused(convnet):
+    if "FP16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU computes in f16")
+    with pytest.raises(OptkitError, match="CPU has no f16: it would compute in") as caught:
+        session(convnet, infer_precision="f16")
+    assert "f32" in caught.value.hint
+
+
+def test_a_setting_that_openvino_refuses_is_named(convnet):
+    with pytest.raises(OptkitError) as caught:
+        session(convnet, hint="best")
+    assert caught.value.message.startswith("CPU refuses hint best: ")
+    assert caught.value.exit_code == Exit.BAD_INPUT
+
+
+def test_no_such_device_names_those_there_are(convnet):
+    with pytest.raises(OptkitError) as caught:
+        session(convnet, device="NPU")
     assert caught.value.exit_code == Exit.BAD_INPUT
     assert "CPU" in caught.value.hint

@@ -1,10 +1,13 @@
-"""PyTorch runs what the torch formats hold, by input name."""
+"""PyTorch runs what the torch formats hold, by input name, in every mode."""
+
+import os
+import threading
 
 import models
 import numpy as np
 import pytest
 import torch
-from models import DictNet, LoopNet, TokenNet, TwoInputs
+from models import ConvNet, DictNet, LoopNet, TokenNet, TwoInputs
 
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.settings import Settings
@@ -100,10 +103,132 @@ def test_a_wrong_shape_is_the_librarys_own_error(tmp_path):
         opened.infer({"image": np.zeros((1, 4, 8, 8), np.float32)})
 
 
-@pytest.mark.parametrize("settings", [Settings(device="NPU"), Settings(infer_precision="bf16")])
-def test_what_it_cannot_do_is_bad_input(tmp_path, settings):
-    artifact = models.artifact("torchscript", models.traced(DictNet, tmp_path / "m.pt2"))
+def opened_with(form, path, **settings):
+    given = {"threads": 1, **settings}
+    return runtime.open_session(models.artifact(form, path), Settings(**given))
+
+
+def same_as_eager(opened, tolerance=1e-5):
+    """Whether infer agrees with the network, before and after others were submitted."""
+    expected = truth(DictNet)
+    done = []
+    for _ in range(3):
+        for name, array in opened.infer(feed(DictNet)).items():
+            np.testing.assert_allclose(array, expected[name].numpy(), atol=tolerance)
+            assert array.dtype == np.float32
+        for _ in range(3):
+            opened.submit(feed(DictNet), done.append)
+    opened.close()
+    assert done == [None] * 9
+
+
+@pytest.mark.parametrize(
+    ("form", "write", "mode"),
+    [
+        ("torchscript", models.traced, None),
+        ("torchscript", models.traced, "frozen"),
+        ("exported", models.exported, "eager"),
+        pytest.param("exported", models.exported, "compile", marks=pytest.mark.slow),
+        pytest.param("exported", models.exported, "aot", marks=pytest.mark.slow),
+    ],
+)
+def test_modes_agree(tmp_path, form, write, mode):
+    opened = opened_with(form, write(DictNet, tmp_path / "m.pt2"), mode=mode, streams=2)
+    same_as_eager(opened)
+    assert opened.settings["mode"] == mode or mode is None
+
+
+@pytest.mark.parametrize(
+    ("form", "write"), [("torchscript", models.traced), ("exported", models.exported)]
+)
+@pytest.mark.parametrize(("precision", "word"), [("bf16", "bf16"), ("f16", "fp16")])
+def test_lower_precision_by_autocast(tmp_path, form, write, precision, word):
+    opened = opened_with(form, write(DictNet, tmp_path / "m.pt2"), infer_precision=precision)
+    exact = truth(DictNet)["logits"].numpy()
+    assert np.abs(opened.infer(feed(DictNet))["logits"] - exact).max() > 1e-5, "it was cast"
+    assert opened.executed() == {word: 2}
+    same_as_eager(opened, 3e-2)
+
+
+def test_each_session_keeps_its_own_threads(tmp_path):
+    path = models.traced(DictNet, tmp_path / "m.pt")
+    one = opened_with("torchscript", path, threads=1)
+    many = opened_with("torchscript", path, threads=6, streams=2)
+    one.infer(feed(DictNet))
+    assert torch.get_num_threads() == 1
+    many.infer(feed(DictNet))
+    assert torch.get_num_threads() == 3
+    seen = []
+    for session_ in (one, many, one):
+        done = threading.Event()
+        session_.submit(
+            feed(DictNet), lambda _, done=done: (seen.append(torch.get_num_threads()), done.set())
+        )
+        assert done.wait(10)
+    assert seen == [1, 3, 1]
+    one.close()
+    many.close()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "used"),
+    [
+        ({"hint": "latency", "threads": 2}, {"streams": 1, "threads": 2, "nireq": 1}),
+        ({"hint": "throughput", "threads": 2}, {"streams": 2, "threads": 2, "nireq": 2}),
+        ({"streams": 2, "threads": 2, "nireq": 4}, {"streams": 2, "threads": 2, "nireq": 4}),
+    ],
+)
+def test_submissions_call_back_with_their_errors(tmp_path, settings, used):
+    before = threading.active_count()
+    opened = opened_with("torchscript", models.traced(DictNet, tmp_path / "m.pt"), **settings)
+    done = []
+    for _ in range(10):
+        opened.submit(feed(DictNet), done.append)
+    opened.submit({"image": np.zeros((1, 4, 8, 8), np.float32)}, done.append)
+    opened.submit(feed(DictNet), done.append)
+    opened.close()
+    assert {name: opened.settings.get(name) for name in used} == used
+    assert opened.slots == used["nireq"]
+    assert len(done) == 12
+    assert sum(isinstance(error, RuntimeError) for error in done) == 1
+    assert threading.active_count() == before
+
+
+def test_what_compiles_needs_a_compiler(tmp_path, monkeypatch):
+    path = models.exported(ConvNet, tmp_path / "m.pt2")
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    for mode in ("compile", "aot"):
+        with pytest.raises(OptkitError, match=rf"mode {mode} needs a C\+\+ compiler") as caught:
+            opened_with("exported", path, mode=mode)
+        assert "g++" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("form", "write", "settings", "told"),
+    [
+        ("torchscript", models.traced, {"device": "NPU"}, "no device 'NPU'"),
+        ("torchscript", models.traced, {"hint": "cumulative_throughput"}, "no hint"),
+        ("torchscript", models.traced, {"mode": "compile"}, "runs module or exported"),
+        ("torchscript", models.traced, {"mode": "aot"}, "runs exported"),
+        ("exported", models.exported, {"mode": "frozen"}, "runs torchscript"),
+        ("torchscript", models.traced, {"mode": "quick"}, "no mode 'quick'"),
+        (
+            "torchscript",
+            models.traced,
+            {"mode": "frozen", "infer_precision": "bf16"},
+            "not in bf16",
+        ),
+        ("torchscript", models.traced, {"pin": True}, "binds threads to cores only"),
+        ("torchscript", models.traced, {"graph_optimizations": False}, "graph_optimizations"),
+        ("exported", models.exported, {"batch": 2}, "'image' holds 2"),
+        ("torchscript", models.traced, {"nireq": 0}, "nireq is 0"),
+    ],
+)
+def test_refusals(tmp_path, form, write, settings, told):
+    path = write(DictNet, tmp_path / "m.pt2")
     with pytest.raises(OptkitError) as caught:
-        runtime.open_session(artifact, settings)
+        opened_with(form, path, **settings)
     assert caught.value.exit_code == Exit.BAD_INPUT
+    assert told in caught.value.message
     assert caught.value.hint

@@ -1,0 +1,85 @@
+"""OpenVINO runs IR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from optkit.core.artifact import Artifact
+from optkit.core.contract import Session
+from optkit.core.refusals import check_counts
+from optkit.core.settings import Settings
+from optkit.core.signature import TensorSpec
+from optkit.core.workers import side_by_side
+from optkit.runtimes.openvino.compiling import compiled
+from optkit.runtimes.openvino.reading import executed, in_use, placement
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Arrays = Mapping[str, np.ndarray]
+
+RUNS = ("ir",)
+NEEDS = ("openvino",)
+
+
+def devices() -> tuple[str, ...]:
+    """The devices whose drivers are there, such as `CPU` and `GPU`."""
+    import openvino
+
+    return tuple(openvino.Core().available_devices)
+
+
+def open_session(artifact: Artifact, settings: Settings) -> Session:
+    """Compile the IR for a device, or for several, at an explicit inference precision.
+
+    `threads` and `pin` hold for the processor, where it is among the devices.
+
+    Raises:
+        OptkitError: no such device, a setting that it does not have, or a batch that the model
+            cannot take (bad input); or the device refuses the model.
+    """
+    check_counts(settings)
+    model, network = compiled(artifact, settings)
+    inputs = _ports(artifact.signature.inputs, model.inputs)
+    outputs = _ports(artifact.signature.outputs, model.outputs)
+    request = model.create_infer_request()
+    used = in_use(model, settings.device)
+    slots = settings.nireq or int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+
+    def infer(arrays: Arrays) -> dict[str, np.ndarray]:
+        _feed(request, inputs, arrays, shared=False)
+        request.infer(share_outputs=True)
+        return {name: request.get_output_tensor(index).data.copy() for name, index in outputs}
+
+    # Not AsyncInferQueue: it does not call back for an inference that fails, and is no faster.
+    submit, close = side_by_side(slots, slots, lambda _: _waiting(model, inputs))
+    told = {"nireq": slots, "batch": settings.batch, **used, **placement(network, settings.device)}
+    return Session(infer, lambda: executed(model), told, submit, slots, close)
+
+
+def _waiting(model: Any, inputs: Sequence[tuple[str, int]]) -> Callable[[Arrays], None]:
+    """An inference of its own request, run on the device's threads while this one waits."""
+    request = model.create_infer_request()
+
+    def infer(arrays: Arrays) -> None:
+        _feed(request, inputs, arrays, shared=True)
+        request.start_async()
+        request.wait()
+
+    return infer
+
+
+def _feed(request: Any, inputs: Sequence[tuple[str, int]], arrays: Arrays, *, shared: bool) -> None:
+    import openvino
+
+    for name, index in inputs:
+        array = arrays[name]
+        lent = shared and array.flags.c_contiguous
+        request.set_input_tensor(index, openvino.Tensor(array, shared_memory=lent))
+
+
+def _ports(specs: tuple[TensorSpec, ...], ports: Sequence[Any]) -> list[tuple[str, int]]:
+    """Each tensor of the signature with its port: by name, or by position where names are gone."""
+    index_of = {name: index for index, port in enumerate(ports) for name in port.get_names()}
+    return [(spec.name, index_of.get(spec.name, at)) for at, spec in enumerate(specs)]

@@ -12,7 +12,9 @@ import typer
 from optkit.core.errors import Exit, OptkitError, bad_input
 from optkit.core.release import VERSION
 
-COMMANDS = ("convert", "run", "plan", "lint", "inspect", "validate", "bench", "passes", "doctor")
+COMMANDS = (
+    "convert", "run", "plan", "lint", "inspect", "validate", "bench", "devices", "passes", "doctor",
+)  # fmt: skip
 GROUPS = ("cache",)
 
 

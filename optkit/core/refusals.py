@@ -85,7 +85,10 @@ def check_batch(artifact: Artifact, shapes: Mapping[str, Shape | None], batch: i
 def does_not_load(
     runtime: str, artifact: Artifact, settings: Settings, error: Exception
 ) -> OptkitError:
-    """The error for a model that a runtime or its device does not take."""
+    """The error for a model that a runtime or its device does not take.
+
+    An `OptkitError` keeps its words, unless memory was lacking.
+    """
     name, device = artifact.path.name, settings.device
     cause = root_cause(error)
     if isinstance(error, MemoryError) or any(word in str(error).lower() for word in _OUT_OF_MEMORY):
@@ -93,6 +96,8 @@ def does_not_load(
             f"{name} does not fit into the memory of {device} in {runtime}: {cause}",
             "use fewer streams, a smaller batch, or a smaller model: --precision int8",
         )
+    if isinstance(error, OptkitError):  # a new one: none may be its own cause
+        return OptkitError(error.message, error.hint, exit_code=error.exit_code)
     return OptkitError(
         f"{runtime} cannot load {name} on {device}: {cause}",
         f"look at the model: optkit inspect {artifact.path}",

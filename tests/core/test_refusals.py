@@ -7,7 +7,7 @@ import torch
 
 from optkit.core import refusals
 from optkit.core.artifact import Artifact
-from optkit.core.errors import Exit, OptkitError
+from optkit.core.errors import Exit, OptkitError, bad_input
 from optkit.core.settings import Settings
 from optkit.core.signature import Dim, Signature
 
@@ -55,5 +55,7 @@ def test_a_model_that_does_not_fit():
     error = refusals.does_not_load("PyTorch", MODEL, Settings(), caught.value)
     assert "does not fit into the memory of CPU" in error.message
     assert "does not fit" in refusals.does_not_load("Any", MODEL, Settings(), MemoryError()).message
+    told = refusals.does_not_load("Any", MODEL, Settings(), bad_input("cannot read it", "try"))
+    assert (told.message, told.hint, told.exit_code) == ("cannot read it", "try", Exit.BAD_INPUT)
     other = refusals.does_not_load("Any", MODEL, Settings(), RuntimeError("no operator Foo"))
     assert other.message == "Any cannot load m.onnx on CPU: no operator Foo"

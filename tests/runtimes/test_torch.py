@@ -1,6 +1,8 @@
 """PyTorch runs what the torch formats hold, by input name, in every mode."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import models
@@ -9,9 +11,27 @@ import pytest
 import torch
 from models import ConvNet, DictNet, LoopNet, TokenNet, TwoInputs
 
-from optkit.core.errors import Exit, OptkitError
+from optkit.core.errors import Exit, OptkitError, root_cause
 from optkit.core.settings import Settings
 from optkit.runtimes import torch as runtime
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from pathlib import Path
+from optkit.core.artifact import Artifact
+from optkit.core.errors import OptkitError
+from optkit.core.settings import Settings
+from optkit.core.signature import Signature
+from optkit.runtimes import torch as runtime
+import torch
+path = Path(sys.argv[1])
+held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + (100 << 20),) * 2)
+try:
+    runtime.open_session(Artifact("torchscript", path, (path,), Signature(), "", 0), Settings())
+except OptkitError as error:
+    print(error.message)
+"""
 
 
 def feed(kind):
@@ -232,3 +252,21 @@ def test_refusals(tmp_path, form, write, settings, told):
     assert caught.value.exit_code == Exit.BAD_INPUT
     assert told in caught.value.message
     assert caught.value.hint
+
+
+def test_a_model_that_does_not_fit_is_told(tmp_path):
+    wide = torch.nn.Linear(4096, 16384)
+    torch.jit.trace(wide.eval(), torch.zeros(1, 4096)).save(tmp_path / "wide.pt")
+    done = subprocess.run([sys.executable, "-c", SHORT_OF_MEMORY, str(tmp_path / "wide.pt")],
+                          check=True, capture_output=True, text=True, timeout=120)  # fmt: skip
+    assert done.stdout.startswith("wide.pt does not fit into the memory of CPU in PyTorch: ")
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = models.traced(DictNet, tmp_path / "m.pt")
+    artifact = models.artifact("torchscript", path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(OptkitError, match=r"cannot read 'm\.pt'") as caught:
+        runtime.open_session(artifact, Settings())
+    assert caught.value.exit_code == Exit.BAD_INPUT
+    assert root_cause(caught.value)

@@ -31,7 +31,7 @@ def compiled(artifact: Artifact, settings: Settings) -> tuple[Any, Any]:
         network = ir.load(artifact)
         network = _numpy_ends(_batched(artifact, network, settings.batch))
         model = core.compile_model(network, settings.device, _config(settings, parts))
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, OptkitError) as error:
         raise _refusal(artifact, settings, error) from error
     _check_precision(core, model, settings)
     return model, network
@@ -105,6 +105,8 @@ def _check_precision(core: Any, model: Any, settings: Settings) -> None:
 
 def _refusal(artifact: Artifact, settings: Settings, error: Exception) -> OptkitError:
     """The error for what `compile_model` raised, without the lines that name its source files."""
+    if isinstance(error, OptkitError):
+        return does_not_load("OpenVINO", artifact, settings, error)
     lines = [line for line in str(error).splitlines() if not line.startswith("Exception from")]
     bare = type(error)("\n".join(lines))
     for name, field in WORDS.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Format, Session
-from optkit.core.errors import OptkitError, bad_input
+from optkit.core.errors import bad_input
 from optkit.core.refusals import (
     check_batch,
     check_counts,
@@ -63,8 +63,6 @@ def open_session(artifact: Artifact, settings: Settings) -> Session:
     try:
         model = reader.load(artifact)
         call = caller(artifact, model, settings.mode, device, share.streams, held)
-    except OptkitError:
-        raise
     except Exception as error:
         held.close()
         raise does_not_load(_NAME, artifact, settings, error) from error

@@ -91,14 +91,14 @@ def compare(row: Mapping[str, Any], base: Mapping[str, Any]) -> Row | None:
     if "error" in row or "error" in base:
         return None
     if "server" in row:
-        of_row, of_base = row["server"]["bracket"], base["server"]["bracket"]
         if not base["server"]["held"]:
             return None
-        value, low, high = of_row[0] / of_base[0], of_row[0] / of_base[1], of_row[1] / of_base[0]
+        of_row, of_base = row["server"]["bracket"], base["server"]["bracket"]
+        ratio = of_row[0] / of_base[0], of_row[0] / of_base[1], of_row[1] / of_base[0]
     else:
-        batches = row["settings"]["batch"] / base["settings"]["batch"]
         ratio = stats.low_percentile_ratio(base["raw_ms"], row["raw_ms"])
-        value, low, high = (batches * end for end in ratio)
+    batches = row["settings"]["batch"] / base["settings"]["batch"]
+    value, low, high = (batches * end for end in ratio)
     return {
         "value": value,
         "ci95": [low, high],

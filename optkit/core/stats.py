@@ -82,7 +82,9 @@ def verdict(low: float, high: float, rounds: int) -> Verdict:
     """What the 95 % interval of a speed ratio allows to be said.
 
     The same model loaded twice differs from itself by a percent or so, for as long as it lives:
-    its memory lies elsewhere. No resampling sees that. So a difference is told only where the
+    its memory lies elsewhere. No resampling sees that, though the interval itself is wide enough:
+    of 40 runs of a model against itself, on cores with several times more to do than they could,
+    it held 1 in every one. So a difference is told only where the
     whole interval is more than 2 % away from 1; and there is "no difference" where the whole
     interval is within 5 %, which is to say none that matters. Whatever is left is too noisy to
     tell, and so is anything from fewer than three rounds.

@@ -88,6 +88,21 @@ def test_server_says_where_no_load_keeps_the_bound(plan):
     assert compare(rows[1], rows[0]) is None
 
 
+def serving(load, above, batch):
+    server_ = {"held": load > 0, "bracket": [load, above]}
+    settings = {"batch": batch}
+    return {"artifact": "a", "server": server_, "settings": settings, "raw_ms": [[1.0]] * 5}
+
+
+def test_loads_are_compared_by_input_within_what_the_search_left_open():
+    speedup = compare(serving(60, 66, 4), serving(100, 105, 1))
+    assert speedup["value"] == pytest.approx(2.4)
+    assert speedup["ci95"] == pytest.approx([4 * 60 / 105, 4 * 66 / 100])
+    assert speedup["verdict"] == "faster"
+    assert compare(serving(0, 10, 1), serving(100, 105, 1))["verdict"] == "slower"
+    assert compare(serving(100, 105, 1), serving(0, 10, 1)) is None
+
+
 def sleeper(seconds, slots=1):
     """A session whose inferences take a known time, `slots` of them side by side."""
     free = threading.Semaphore(slots)

@@ -81,13 +81,13 @@ def low_percentile_ratio(
 def verdict(low: float, high: float, rounds: int) -> Verdict:
     """What the 95 % interval of a speed ratio allows to be said.
 
-    The same model loaded twice differs from itself by a percent or so, for as long as it lives:
-    its memory lies elsewhere. No resampling sees that, though the interval itself is wide enough:
-    of 40 runs of a model against itself, on cores with several times more to do than they could,
-    it held 1 in every one. So a difference is told only where the
-    whole interval is more than 2 % away from 1; and there is "no difference" where the whole
-    interval is within 5 %, which is to say none that matters. Whatever is left is too noisy to
-    tell, and so is anything from fewer than three rounds.
+    The interval itself is wide enough: of 40 runs of a model against itself, on cores with several
+    times more to do than they could, it held 1 in every one, though it was 10 % wide at best. What
+    no resampling sees is what stays for as long as a model is loaded, such as where its memory
+    lies: the same model loaded twice need not be as fast as itself. So a difference is told only
+    where the whole interval is more than 2 % away from 1; and there is "no difference" where the
+    whole interval is within 5 %, which is to say none that matters. Whatever is left is too noisy
+    to tell, and so is anything from fewer than three rounds.
 
     Args:
         low: the interval's lower end.

@@ -82,7 +82,7 @@ def verdict(low: float, high: float, rounds: int) -> Verdict:
     """What the 95 % interval of a speed ratio allows to be said.
 
     The interval itself is wide enough: of 40 runs of a model against itself, on cores with several
-    times more to do than they could, it held 1 in every one, though it was 10 % wide at best. What
+    times more to do than they could, it held 1 in every one, half of them wider than 10 %. What
     no resampling sees is what stays for as long as a model is loaded, such as where its memory
     lies: the same model loaded twice need not be as fast as itself. So a difference is told only
     where the whole interval is more than 2 % away from 1; and there is "no difference" where the

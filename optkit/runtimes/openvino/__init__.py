@@ -48,7 +48,7 @@ def open_session(artifact: Artifact, settings: Settings) -> Session:
     slots = settings.nireq or int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
 
     def infer(arrays: Arrays) -> dict[str, np.ndarray]:
-        _feed(request, inputs, arrays, shared=False)
+        _feed(request, inputs, arrays)
         request.infer(share_outputs=True)
         return {name: request.get_output_tensor(index).data.copy() for name, index in outputs}
 
@@ -63,20 +63,25 @@ def _waiting(model: Any, inputs: Sequence[tuple[str, int]]) -> Callable[[Arrays]
     request = model.create_infer_request()
 
     def infer(arrays: Arrays) -> None:
-        _feed(request, inputs, arrays, shared=True)
+        _feed(request, inputs, arrays)
         request.start_async()
         request.wait()
 
     return infer
 
 
-def _feed(request: Any, inputs: Sequence[tuple[str, int]], arrays: Arrays, *, shared: bool) -> None:
-    import openvino
+def _feed(request: Any, inputs: Sequence[tuple[str, int]], arrays: Arrays) -> None:
+    """Copy the inputs into the request's own memory, which costs less than new tensors.
+
+    Half inputs are fed from the samples of the float32 model.
+    """
+    import numpy as np
 
     for name, index in inputs:
-        array = arrays[name]
-        lent = shared and array.flags.c_contiguous
-        request.set_input_tensor(index, openvino.Tensor(array, shared_memory=lent))
+        array, tensor = arrays[name], request.get_input_tensor(index)
+        if tuple(tensor.shape) != array.shape:
+            tensor.shape = array.shape
+        np.copyto(tensor.data, array, casting="same_kind")
 
 
 def _ports(specs: tuple[TensorSpec, ...], ports: Sequence[Any]) -> list[tuple[str, int]]:

@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from optkit.core.errors import OptkitError
+from optkit.core.errors import OptkitError, bad_input
 from optkit.core.events import Event, Listener
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 # A line this often tells a log's reader that a long piece of work goes on.
 _LOG_EVERY_SECONDS = 15.0
+
+# Below, a long tail is the model's own.
+_DISTURBED = 0.1
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,18 @@ def _copy(stream: IO[str], descriptor: int) -> IO[str]:
     except (OSError, ValueError):  # a stream without a descriptor, as tests and notebooks have
         pass
     return stream
+
+
+def write_json(path: Path, document: Any) -> None:
+    """One JSON document in a file.
+
+    Raises:
+        OptkitError: it cannot be written (bad input).
+    """
+    try:
+        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise bad_input(f"cannot write {path}: {error.strerror}", "name another file") from None
 
 
 def print_json(console: Console, document: Any) -> None:
@@ -217,24 +233,53 @@ def print_check(console: Console, document: Mapping[str, Any]) -> None:
 
 
 def print_benchmark(console: Console, timed: Sequence[Mapping[str, Any]]) -> None:
-    """Models timed side by side, a row each."""
-    rows = []
-    for row in timed:
-        latency, ratio = row["latency_ms"], row["speedup"]
-        rows.append((
-            row["artifact"],
-            f"{row['runtime']} {row['device']}",
-            f"{latency['p50']:.3g} ms",
-            f"{latency['p99']:.3g} ms",
-            f"{row['throughput_per_s']:.4g}",
-            "baseline" if ratio is None else _ratio(ratio),
-        ))  # fmt: skip
-    _table(console.rich, ("model", "runtime", "p50", "p99", "inferences/s", "speedup"), rows)
+    """Models timed side by side: a table per scenario, with the settings that differ."""
+    asked = {name: {str(row["asked"].get(name)) for row in timed} for row in timed
+             for name in row["asked"] if name != "device"}  # fmt: skip
+    apart = [name for name in asked if len(asked[name]) > 1]
+    heads = ("model", "runtime", *apart, "p50", "p99", "inputs/s", "speedup", "")
+    for scenario in dict.fromkeys(row["scenario"] for row in timed):
+        rows = [row for row in timed if row["scenario"] == scenario]
+        cells = [
+            (
+                row["artifact"],
+                f"{row['runtime']} {row['device']}",
+                *(str(row["asked"].get(name, "")) for name in apart),
+                *_speed_cells(row),
+            )
+            for row in rows
+        ]
+        _table(console.rich, (f"{heads[0]} ({scenario})", *heads[1:]), cells)
+        for row in rows:
+            for line in _remarks(row):
+                console.rich.print(f"{row['artifact']}: {line}", markup=False)
 
 
-def _ratio(ratio: Mapping[str, Any]) -> str:
-    low, high = ratio["ci95"]
-    return f"{ratio['value']:.2f}x (95 % interval {low:.2f} to {high:.2f})"
+def _speed_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    if "error" in row:
+        return "", "", "", "", "not measured"
+    latency, ratio = row["latency_ms"], row["speedup"]
+    return (
+        f"{latency['p50']:.3g} ms",
+        f"{latency['p99']:.3g} ms",
+        f"{row['throughput_per_s']:.4g}",
+        f"{ratio['value']:.2f}x ({ratio['ci95'][0]:.2f} to {ratio['ci95'][1]:.2f})"
+        if ratio
+        else "",
+        ratio["verdict"] if ratio else "",
+    )
+
+
+def _remarks(row: Mapping[str, Any]) -> list[str]:
+    """What a reader of a row's figures has to know."""
+    if "error" in row:
+        return [f"{row['error']['message']}; {row['error']['hint']}"]
+    told = []
+    if row["preempted"] > _DISTURBED:
+        told.append(f"{row['preempted']:.0%} of its samples were preempted: the machine is busy")
+    if "server" in row and not row["server"]["held"]:
+        told.append(f"no load keeps 99 % below {row['server']['latency_bound_ms']:g} ms")
+    return told
 
 
 def print_devices(console: Console, document: Mapping[str, Any]) -> None:
@@ -339,7 +384,13 @@ def _proof_rows(proof: Mapping[str, Any]) -> list[tuple[str, Cell]]:
     return [*rows, ("compared on", f"{proof['samples']} {proof['data']} samples")]
 
 
+def _ratio(ratio: Mapping[str, Any]) -> str:
+    low, high = ratio["ci95"]
+    return f"{ratio['value']:.2f}x (95 % interval {low:.2f} to {high:.2f})"
+
+
 def _speed_rows(timed: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A result's own rows: it was measured, or the run would have failed."""
     latency = timed["latency_ms"]
     label = f"{timed['device']} {timed['scenario']}"
     text = f"p50 {latency['p50']:.3g} ms, p99 {latency['p99']:.3g} ms, "

@@ -9,6 +9,8 @@ import typer
 
 from optkit.cli import options
 
+Words = Optional[str]  # noqa: UP045 - typer reads it
+
 
 def bench(
     models: Annotated[
@@ -16,15 +18,52 @@ def bench(
     ],
     device: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("--device", "-d", help="A device word, such as CPU. Repeatable."),
+        typer.Option("--device", "-d", help="CPU, GPU, HETERO:GPU,CPU and so on. Repeatable."),
     ] = None,
+    hint: Annotated[
+        Words,
+        typer.Option(help="latency, throughput, cumulative_throughput, none; by comma."),
+    ] = None,
+    api: Annotated[Words, typer.Option(help="sync, async; or both by comma.")] = None,
+    streams: Annotated[
+        Words, typer.Option(help="Inferences side by side; several counts by comma.")
+    ] = None,
+    threads: Annotated[
+        Words, typer.Option(help="Processor threads; every core if left out.")
+    ] = None,
+    nireq: Annotated[Words, typer.Option(help="Inferences under way at once (async).")] = None,
+    batch: Annotated[
+        Words, typer.Option(help="Inputs to an inference; several sizes by comma.")
+    ] = None,
+    infer_precision: Annotated[
+        Words, typer.Option(help="f32, bf16, f16: the arithmetic a runtime may use; by comma.")
+    ] = None,
+    pin: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--pin/--no-pin", help="Bind threads to cores."),
+    ] = None,
+    mode: Annotated[
+        Words, typer.Option(help="torch: eager, frozen, compile, aot; by comma.")
+    ] = None,
+    compare: Annotated[
+        Words,
+        typer.Option(help="A usual table: api, hint, streams-batch, precision, or devices (all)."),
+    ] = None,
+    scenario: Annotated[
+        str, typer.Option(help="single-stream, multi-stream, offline, server; several by comma.")
+    ] = "single-stream",
+    per_query: Annotated[
+        int, typer.Option(min=1, help="Inferences that come at once in multi-stream.")
+    ] = 8,
+    latency_bound_ms: Annotated[
+        float, typer.Option(help="What 99 % of the latencies have to keep in server.")
+    ] = 100.0,
     inputs: options.Inputs = None,
     data: options.Data = None,
-    scenario: Annotated[str, typer.Option(help="single-stream or offline.")] = "single-stream",
     seconds: Annotated[float, typer.Option(min=0.1, help="Time spent on each model.")] = 3.0,
-    threads: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(min=1, help="Processor threads; every core if left out."),
+    raw: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Write every row with its samples to this file, as JSON."),
     ] = None,
     factory: options.Factory = None,
     trust_code: options.Trust = False,
@@ -32,27 +71,50 @@ def bench(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Time models side by side, interleaved, on each device."""
+    """Time models side by side, with every combination of settings, interleaved in one run."""
     from optkit import console as say
-    from optkit.core.settings import Settings
+    from optkit.benchmark.run import Interrupted
+    from optkit.cli.choices import choices, words
     from optkit.core.signature import parse_input
-    from optkit.engine.bench import bench_models
+    from optkit.engine.bench import Bench, bench_models, every_choice
+    from optkit.engine.proof import without_raw
     from optkit.engine.run import Wishes
 
     console = say.open_console(json=json, quiet=quiet)
+    chosen = choices(
+        compare,
+        {
+            "hint": hint, "api": api, "streams": streams, "threads": threads, "nireq": nireq,
+            "batch": batch, "infer_precision": infer_precision, "mode": mode,
+        },
+    )  # fmt: skip
+    if device:
+        chosen["device"] = device
+    if pin is not None:
+        chosen["pin"] = (pin,)
+    wanted = Bench(
+        models,
+        every_choice(chosen),
+        everywhere=compare == "devices" and not device,
+        scenarios=words(scenario),
+        seconds=seconds,
+        per_query=per_query,
+        latency_bound_ms=latency_bound_ms,
+        inputs=[parse_input(text) for text in inputs or ()],
+        data=data,
+        factory=factory,
+    )
+    stopped = False
     with say.progress(console) as listen:
-        rows = bench_models(
-            models,
-            [Settings(device=name, threads=threads) for name in device or ["CPU"]],
-            [parse_input(text) for text in inputs or ()],
-            data=data,
-            scenario=scenario,
-            seconds=seconds,
-            factory=factory,
-            wishes=Wishes(trusted=trust_code, verbose=verbose),
-            listen=listen,
-        )
+        try:
+            rows = bench_models(wanted, Wishes(trusted=trust_code, verbose=verbose), listen)
+        except Interrupted as interrupted:
+            rows, stopped = interrupted.rows, True
+    if raw is not None:
+        say.write_json(raw, {"benchmark": rows})
     if json:
-        say.print_json(console, {"benchmark": rows})
+        say.print_json(console, {"benchmark": [without_raw(row) for row in rows]})
     elif not quiet:
         say.print_benchmark(console, rows)
+    if stopped:
+        raise KeyboardInterrupt

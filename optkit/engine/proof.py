@@ -166,11 +166,14 @@ def _measure(
         "signature": signature_to_json(source.signature),
         "device": device,
         "scenario": scenario,
-        "seconds": wanted.seconds,
+        "wanted": wanted.model_dump(mode="json", exclude={"devices", "scenarios"}),
         "seed": shop.seed,
         "versions": _runtime_versions(*models.values()),
         "code": own_code(
-            "optkit.benchmark.run", "optkit.benchmark.child", *_runtime_code(*models.values())
+            "optkit.benchmark.run",
+            "optkit.benchmark.child",
+            f"optkit.benchmark.scenarios.{scenario.replace('-', '_')}",
+            *_runtime_code(*models.values()),
         ),
         "machine": machine(),
     }
@@ -178,12 +181,16 @@ def _measure(
 
     def measure() -> list[Row]:
         fresh.append(True)
-        rows = _time(shop, models, device, scenario, wanted.seconds, title)
-        return [{key: row[key] for key in row if key != "raw_ms"} for row in rows]
+        return _time(shop, models, device, scenario, wanted, title)
 
     rows: list[Row] = shop.store.fact(question, measure, again=again)
     shop.listen(Event("end", title, "done" if fresh else "measured earlier"))
-    return [{**row, "cached": not fresh} for row in rows]
+    return [{**without_raw(row), "cached": not fresh} for row in rows]
+
+
+def without_raw(row: Row) -> Row:
+    """A benchmark row as it is told: its samples stay where they are kept."""
+    return {key: value for key, value in row.items() if key != "raw_ms"}
 
 
 def _time(
@@ -191,10 +198,14 @@ def _time(
     models: Mapping[str, Artifact],
     device: str,
     scenario: str,
-    seconds: float,
+    wanted: Benchmark,
     title: str,
 ) -> list[Row]:
-    """Time models side by side; the last one's row bears its speedups over the others."""
+    """Time models side by side; the last one's row bears its speedups over the others.
+
+    Raises:
+        OptkitError: the last one, which is the result, cannot be timed.
+    """
     from optkit.benchmark.run import compare, measure
     from optkit.benchmark.spec import Contender, Plan, write_inputs
 
@@ -205,8 +216,7 @@ def _time(
                 name,
                 model,
                 _runtime(model)[0],
-                # the source's runtime need not know the device that the result is meant for
-                Settings(device="CPU" if name == "source" else device),
+                _settings(wanted, device, source=name == "source"),
                 write_inputs(
                     Path(folder) / f"inputs{at}.npz", raw_inputs(example, model.preprocessing)
                 ),
@@ -214,17 +224,47 @@ def _time(
             for at, (name, model) in enumerate(models.items())
         )
         rows = measure(
-            Plan(contenders, seconds, scenario, shop.seed),
+            Plan(
+                contenders,
+                wanted.seconds,
+                scenario,
+                shop.seed,
+                per_query=wanted.per_query,
+                latency_bound_ms=wanted.latency_bound_ms,
+            ),
             lambda done, total: shop.listen(
                 Event("progress", title, "", round(done), round(total))
             ),
         )
     by_name = {row["artifact"]: row for row in rows}
     result = rows[-1]
+    if "error" in result:
+        told = result["error"]
+        raise OptkitError(told["message"], told["hint"], exit_code=Exit(told["exit"]))
     result["speedup_vs_source"] = compare(result, by_name["source"])
     if "fp32" in by_name:
         result["speedup"] = compare(result, by_name["fp32"])
     return rows
+
+
+def _settings(wanted: Benchmark, device: str, *, source: bool) -> Settings:
+    """What the recipe asks of a model; of the source, only what makes it comparable.
+
+    The source's runtime need not know the device, or the settings, that the result is meant for.
+    """
+    if source:
+        return Settings(threads=wanted.threads, batch=wanted.batch)
+    return Settings(
+        device=device,
+        hint=wanted.hint,
+        api=wanted.api,
+        streams=wanted.streams,
+        threads=wanted.threads,
+        nireq=wanted.nireq,
+        batch=wanted.batch,
+        infer_precision=wanted.infer_precision,
+        pin=wanted.pin,
+    )
 
 
 def _worst(choose: Any, values: Iterator[float | None]) -> float | None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from optkit.core.artifact import Artifact
-from optkit.core.contract import Context, Outcome, Settings, transform, unchanged
+from optkit.core.contract import Context, Outcome, transform, unchanged
 from optkit.core.errors import bad_input, root_cause
+from optkit.core.settings import Settings
 from optkit.core.signature import Signature, TensorSpec
 from optkit.rewrite import half as method
 from optkit.rewrite import half_ir, half_onnx

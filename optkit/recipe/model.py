@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from optkit.catalogue import did_you_mean, format_names
+from optkit.core.settings import Api, Hint, InferPrecision
 from optkit.core.signature import Dim, TensorSpec, parse_dim
 from optkit.recipe.gates import Bound, GateName
 from optkit.recipe.places import found
@@ -39,6 +40,7 @@ DTYPE = Literal[
 Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True)]
+Count = Annotated[int, Field(strict=True, ge=1)]
 
 
 Side = Annotated[int, Field(strict=True, ge=1)]
@@ -244,6 +246,25 @@ class Benchmark(_Section):
     )
     seconds: Annotated[Number, Field(gt=0)] = Field(
         3.0, description="how long each scenario is measured, in seconds"
+    )
+    hint: Hint | None = Field(
+        None, description="what the runtime is to make the most of; default: the scenario's"
+    )
+    api: Api | None = Field(
+        None,
+        description="wait for each inference, or have several under way; default: the scenario's",
+    )
+    streams: Count | None = Field(None, description="inferences that run side by side")
+    threads: Count | None = Field(None, description="processor threads; default: every core")
+    nireq: Count | None = Field(None, description="inferences under way at once (async)")
+    batch: Count = Field(1, description="how often the inputs are repeated along their batch axis")
+    infer_precision: InferPrecision = Field(
+        "f32", description="what arithmetic the runtime may use"
+    )
+    pin: StrictBool | None = Field(None, description="bind threads to cores")
+    per_query: Count = Field(8, description="inferences that come at once in multi-stream")
+    latency_bound_ms: Annotated[Number, Field(gt=0)] = Field(
+        100.0, description="what 99 % of the latencies have to keep in server, in milliseconds"
     )
     enabled: StrictBool = Field(True, description="false leaves the timing out")
 

@@ -8,9 +8,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 from optkit.catalogue import find_format, find_pass
-from optkit.core.contract import Context, Settings
+from optkit.core.contract import Context
 from optkit.core.errors import OptkitError
 from optkit.core.samples import Samples
+from optkit.core.settings import Settings
 from optkit.core.signature import Signature, TensorSpec
 from optkit.rewrite import half
 from optkit.runtimes.openvino import open_session

@@ -1,0 +1,143 @@
+"""What a run, or a validation, came to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from optkit.console.stream import Console
+from optkit.console.tables import seconds, size, table
+
+if TYPE_CHECKING:
+    from rich.console import Console as Rich
+
+    from optkit.console.tables import Cell
+
+
+def print_run(console: Console, manifest: Mapping[str, Any], folder: str) -> None:
+    """The end of a run: steps, result against source, gates, and where it lies."""
+    from rich.text import Text
+
+    rich = console.rich
+    model = manifest["model"]
+    rich.print()
+    rich.print(Text.assemble((model["path"], "bold"), f" ({model['format']})"))
+    for refusal in manifest["routes"]["refused"]:
+        refused = (f"route {refusal['route']} refused", "yellow")
+        rich.print(Text.assemble(refused, f" by {refusal['pass']}: {refusal['cause']}"))
+    if manifest["routes"]["refused"]:
+        rich.print(f"route taken: {', '.join(manifest['routes']['taken'])}")
+    table(rich, ("step", "", "time", ""), [_step_row(row) for row in manifest["steps"]])
+    _print_results(rich, manifest)
+    _print_gates(rich, manifest["gates"])
+    verdict = {"ok": ("ok", "bold green"), "gated": ("a gate was missed", "bold red")}
+    names = ", ".join(row["path"] for row in manifest["artifacts"])
+    rich.print(Text.assemble(verdict[manifest["status"]], f"  {folder}/: {names}"))
+
+
+def print_missed(gates: Sequence[Mapping[str, Any]]) -> None:
+    """A line on standard error for each gate that was missed: what even quiet users need."""
+    for gate in gates:
+        if not gate["held"]:
+            about = f"{gate['artifact']}: gate {gate['name']} missed"
+            sys.stderr.write(f"{about}: {_measured(gate)}, bound {gate['bound']}\n")
+
+
+def print_check(console: Console, document: Mapping[str, Any]) -> None:
+    """One model held against another."""
+    for proof in document["validation"]:
+        table(console.rich, (proof["artifact"], ""), _proof_rows(proof))
+    _print_gates(console.rich, document["gates"])
+
+
+def _step_row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    if row["cached"]:
+        note = "cached"
+    elif not row["changed"]:
+        note = f"no change: {row['reason']}"
+    else:
+        note = row["reason"] or ""
+    if row["cached"] and not row["changed"]:
+        note = f"cached; no change: {row['reason']}"
+    return row["pass"], row["artifact"]["format"], seconds(row["seconds"]), note
+
+
+def _print_results(rich: Rich, manifest: Mapping[str, Any]) -> None:
+    for artifact in manifest["artifacts"]:
+        name = artifact["path"]
+        proof = next(row for row in manifest["validation"] if row["artifact"] == name)
+        rows: list[tuple[str, Cell]] = [("size", f"{size(artifact['bytes'])}{_smaller(artifact)}")]
+        rows.append(("precision", _counts(artifact["precision"]["achieved"])))
+        rows += _proof_rows(proof)
+        for timed in manifest["benchmark"]:
+            if timed["artifact"] == name:
+                rows += _speed_rows(timed)
+        table(rich, (name, ""), rows)
+    if made_up := manifest["data"]["synthesised"]:
+        rich.print(
+            f"[yellow]Synthesised inputs served {' and '.join(made_up)};[/] give real ones with "
+            "--data, or under data: in the recipe.\n"
+        )
+
+
+def _proof_rows(proof: Mapping[str, Any]) -> list[tuple[str, Cell]]:
+    rows: list[tuple[str, Cell]] = []
+    if metric := proof["metric"]:
+        told = [f"{metric[key]:.4f}" if metric[key] is not None else "none"
+                for key in ("value", "reference", "drop")]  # fmt: skip
+        rows.append((metric["name"], f"{told[0]}, source {told[1]}, drop {told[2]}"))
+    rows += [(f"fidelity, {row['name']}", _fidelity(row)) for row in proof["outputs"]]
+    return [*rows, ("compared on", f"{proof['samples']} {proof['data']} samples")]
+
+
+def _speed_rows(timed: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A result's own rows: it was measured, or the run would have failed."""
+    latency = timed["latency_ms"]
+    label = f"{timed['device']} {timed['scenario']}"
+    text = f"p50 {latency['p50']:.3g} ms, p99 {latency['p99']:.3g} ms, "
+    rows = [(label, text + f"{timed['throughput_per_s']:.4g} inferences/s")]
+    ratios = filter(None, map(timed.get, ("speedup", "speedup_vs_source")))
+    return rows + [(f"speed against {ratio['against']}", _ratio(ratio)) for ratio in ratios]
+
+
+def _ratio(ratio: Mapping[str, Any]) -> str:
+    low, high = ratio["ci95"]
+    return f"{ratio['value']:.2f}x (95 % interval {low:.2f} to {high:.2f})"
+
+
+def _fidelity(row: Mapping[str, Any]) -> Cell:
+    from rich.text import Text
+
+    if row["problem"]:
+        return Text(row["problem"], "red")
+    if row["verdict"] == "unverified":
+        return Text("unverified: the source's output is constant", "yellow")
+    quality = "identical" if row["sqnr_db"] is None else f"SQNR {row['sqnr_db']:.1f} dB"
+    return f"cosine {row['cosine']:.6f}, {quality}, max abs {row['max_abs']:.3g}"
+
+
+def _print_gates(rich: Rich, gates: Sequence[Mapping[str, Any]]) -> None:
+    from rich.text import Text
+
+    rows = []
+    for gate in gates:
+        mark = Text("held", "green") if gate["held"] else Text("missed", "bold red")
+        rows.append((gate["name"], _measured(gate), gate["bound"], mark))
+    table(rich, ("gate", "measured", "bound", ""), rows)
+
+
+def _measured(gate: Mapping[str, Any]) -> str:
+    value = gate["value"]
+    if value is None:
+        return "not measured"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _smaller(artifact: Mapping[str, Any]) -> str:
+    ratio = artifact["size_ratio"]
+    return f", {1 / ratio:.2f}x smaller than FP32" if ratio and ratio < 0.95 else ""
+
+
+def _counts(achieved: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in achieved.items()) or "no weights"

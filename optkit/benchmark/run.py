@@ -48,9 +48,10 @@ def measure(plan: Plan, progress: Progress = lambda _done, _total: None) -> list
 
     A row has the manifest's keys, with `artifact` the contender's name and `speedup` None, and
     beside them `warmup`, inferences until the model was steady; `preempted`, the share of samples
-    during which the kernel took a core from the process; and `raw_ms`, the samples by round, in
-    milliseconds. In the offline scenario a sample is the mean time per inference of one block.
-    `throughput_per_s` counts inputs, a latency is that of an inference of a whole batch.
+    during which the kernel took a core from the process; `raw_ms`, the samples by round, in
+    milliseconds; and `histogram`, how these lie (`optkit.core.stats.histogram`). In the offline
+    scenario a sample is the mean time per inference of one block. `throughput_per_s` counts
+    inputs, a latency is that of an inference of a whole batch.
 
     The row of a contender that cannot be loaded or run, crashes or hangs has `artifact`,
     `runtime`, `device`, `scenario`, `settings` and `error` (message, hint, exit) alone; the others
@@ -182,7 +183,8 @@ def _row(plan: Plan, contender: Contender, known: Measured, missing: OptkitError
         return {**row, "error": told}
     figures = scenarios.find(plan.scenario).figures(known.turns, plan, batch)
     facts = {"executed": known.facts["executed"], "warmup": known.facts["warmup"]}
-    return {**row, **facts, "speedup": None, **figures}
+    lie = stats.histogram([sample for samples in figures["raw_ms"] for sample in samples])
+    return {**row, **facts, "speedup": None, **figures, "histogram": lie}
 
 
 @contextlib.contextmanager

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optkit.console.stream import Console
-from optkit.console.tables import seconds, size, table
+from optkit.console.tables import number, seconds, size, speedup, table, verdict
 
 if TYPE_CHECKING:
     from rich.console import Console as Rich
+    from rich.text import Text
 
     from optkit.console.tables import Cell
 
@@ -74,6 +75,8 @@ def _print_results(rich: Rich, manifest: Mapping[str, Any]) -> None:
             if timed["artifact"] == name:
                 rows += _speed_rows(timed)
         table(rich, (name, ""), rows)
+    for line in _untimed(manifest["benchmark"]):
+        rich.print(line, markup=False)
     if made_up := manifest["data"]["synthesised"]:
         rich.print(
             f"[yellow]Synthesised inputs served {' and '.join(made_up)};[/] give real ones with "
@@ -91,19 +94,40 @@ def _proof_rows(proof: Mapping[str, Any]) -> list[tuple[str, Cell]]:
     return [*rows, ("compared on", f"{proof['samples']} {proof['data']} samples")]
 
 
-def _speed_rows(timed: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _speed_rows(timed: Mapping[str, Any]) -> list[tuple[str, Cell]]:
     """A result's own rows: it was measured, or the run would have failed."""
     latency = timed["latency_ms"]
     label = f"{timed['device']} {timed['scenario']}"
-    text = f"p50 {latency['p50']:.3g} ms, p99 {latency['p99']:.3g} ms, "
-    rows = [(label, text + f"{timed['throughput_per_s']:.4g} inferences/s")]
+    text = f"p50 {number(latency['p50'])} ms, p99 {number(latency['p99'])} ms, "
+    rows: list[tuple[str, Cell]] = [(label, text + _load(timed))]
     ratios = filter(None, map(timed.get, ("speedup", "speedup_vs_source")))
     return rows + [(f"speed against {ratio['against']}", _ratio(ratio)) for ratio in ratios]
 
 
-def _ratio(ratio: Mapping[str, Any]) -> str:
-    low, high = ratio["ci95"]
-    return f"{ratio['value']:.2f}x (95 % interval {low:.2f} to {high:.2f})"
+def _load(timed: Mapping[str, Any]) -> str:
+    found = f"{number(timed['throughput_per_s'])} inputs/s"
+    if "server" not in timed:
+        return found
+    bound = f"p99 within {timed['server']['latency_bound_ms']:g} ms"
+    return f"{found} with {bound}" if timed["server"]["held"] else f"no load holds {bound}"
+
+
+def _untimed(timed: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Models that a result was to be held against, and why there is nothing to tell of them."""
+    return list(
+        dict.fromkeys(
+            f"{row['artifact']} not timed on {row['device']} {row['scenario']}: "
+            f"{row['error']['message']}; {row['error']['hint']}"
+            for row in timed
+            if "error" in row
+        )
+    )
+
+
+def _ratio(ratio: Mapping[str, Any]) -> Text:
+    from rich.text import Text
+
+    return Text.assemble(speedup(ratio), ", ", verdict(ratio))
 
 
 def _fidelity(row: Mapping[str, Any]) -> Cell:

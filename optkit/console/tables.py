@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from optkit.console.stream import Console
 
@@ -13,25 +14,109 @@ if TYPE_CHECKING:
 
     Cell = str | Text
 
+VERDICTS = {
+    "faster": "bold green",
+    "slower": "bold red",
+    "no difference": "cyan",
+    "too noisy": "yellow",
+}
+"""How a verdict of `optkit.core.stats.verdict` looks."""
 
-def table(rich: Rich, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    """A table under its heads; the first column says what a row is about."""
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def table(
+    rich: Rich,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    title: str = "",
+    figures: Iterable[str] = (),
+    extra: str = "",
+) -> None:
+    """A table under its heads; the first column says what a row is about.
+
+    Args:
+        rich: where to.
+        heads: one for each column.
+        rows: a cell for each column.
+        title: stands above.
+        figures: heads of columns that hold numbers: aligned to the right, never broken.
+        extra: the head of a column that is left out where there is no room for it.
+    """
+    rows = list(rows)
+    drawn = _draw(heads, rows, title, set(figures))
+    roomy = rich.options.update(width=10_000)
+    if extra and rich.measure(drawn, options=roomy).maximum > rich.width:
+        kept = [at for at, head in enumerate(heads) if head != extra]
+        heads, rows = [heads[at] for at in kept], [[row[at] for at in kept] for row in rows]
+        drawn = _draw(heads, rows, title, set(figures))
+    rich.print(drawn)
+
+
+def _draw(heads: Sequence[str], rows: Sequence[Sequence[Cell]], title: str, right: set[str]) -> Any:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+        title=Text(title, "bold") if title else None,
+        title_justify="left",
+    )
     for index, head in enumerate(heads):
-        drawn.add_column(Text(head), style="bold" if index == 0 else "", overflow="fold")
+        drawn.add_column(
+            Text(head),
+            style="bold" if index == 0 else "",
+            overflow="fold",
+            justify="right" if head in right else "left",
+            no_wrap=head in right,
+        )
     for row in rows:
         drawn.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    rich.print(drawn)
+    return drawn
 
 
 def print_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A plain table, unless quiet was asked for."""
     if not console.quiet:
         table(console.rich, heads, rows)
+
+
+def speedup(ratio: Mapping[str, Any]) -> str:
+    """How many times faster, and the 95 % interval of that."""
+    low, high = ratio["ci95"]
+    return f"{ratio['value']:.2f}x {low:.2f}-{high:.2f}"
+
+
+def verdict(ratio: Mapping[str, Any]) -> Text:
+    """A speedup's verdict, coloured."""
+    from rich.text import Text
+
+    return Text(ratio["verdict"], VERDICTS.get(ratio["verdict"], ""))
+
+
+def spark(shares: Sequence[float]) -> str:
+    """Bars of one line, each as high as its share of the largest; none but for nothing at all."""
+    most = max(shares, default=0) or 1
+    top = len(_BLOCKS) - 1
+    return "".join(_BLOCKS[math.ceil(share * top / most)] for share in shares)
+
+
+def number(value: float) -> str:
+    """Three digits that count, without an exponent: 0.0139, 4.88, 60.9k, 1.2M."""
+    for size_, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size_:
+            return f"{_digits(value / (1e3 if unit == 'k' else size_))}{unit}"
+    return _digits(value)
+
+
+def _digits(value: float) -> str:
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}"
 
 
 def seconds(value: float) -> str:

@@ -7,8 +7,9 @@ whole rounds rather than by single samples.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,24 @@ def percentile(samples: Sequence[float], percent: float) -> float:
     import numpy as np
 
     return float(np.percentile(np.asarray(samples, float), percent))
+
+
+def histogram(samples_ms: Sequence[float], bins: int = 40) -> dict[str, Any]:
+    """How samples in milliseconds lie: `counts` in bins of equal width on a logarithmic scale.
+
+    Returns:
+        `low_ms` and `high_ms`, the ends of the first and the last bin, and `counts`. Where all
+        samples are the same there is one bin, as wide as one of 40 in a decade.
+    """
+    import numpy as np
+
+    values = np.log(np.asarray(samples_ms, float))
+    low, high = float(values.min()), float(values.max())
+    if high - low < 1e-9:
+        half = math.log(10) / 80
+        low, high, bins = low - half, high + half, 1
+    counts, _ = np.histogram(values, bins, (low, high))
+    return {"low_ms": math.exp(low), "high_ms": math.exp(high), "counts": counts.tolist()}
 
 
 def mean_ci95(rounds: Rounds, seed: int = 0) -> tuple[float, float]:

@@ -23,7 +23,8 @@ from optkit.core.settings import Settings
 from optkit.core.stats import percentile
 
 ROW = {"artifact", "runtime", "device", "scenario", "settings", "samples", "executed", "warmup",
-       "preempted", "latency_ms", "throughput_per_s", "speedup", "raw_ms"}  # fmt: skip
+       "preempted", "latency_ms", "throughput_per_s", "speedup", "raw_ms",
+       "histogram"}  # fmt: skip
 FAILED = {"artifact", "runtime", "device", "scenario", "settings", "error"}
 ARRAYS = {"image": models.example(ConvNet)[0].numpy()}
 QUICK = {"seconds": 0.2, "warmup": 0.2}

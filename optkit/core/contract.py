@@ -128,6 +128,13 @@ class Runtime(Protocol):
     def devices(self) -> tuple[str, ...]:
         """Device words at hand."""
 
+    def check_device(self, device: str) -> None:
+        """Refuse a device that is not here, or a part of several.
+
+        Raises:
+            OptkitError: bad input, told with what there is.
+        """
+
     def open_session(self, artifact: Artifact, settings: Settings) -> Session:
         """Load the model on the device, as the settings say; None stands for the runtime's choice.
 

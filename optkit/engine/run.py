@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from optkit.benchmark import scenarios
+from optkit.catalogue import runtime_of
 from optkit.core.artifact import Artifact
 from optkit.core.disk import disk_full, is_disk_full
 from optkit.core.errors import Exit, OptkitError
@@ -25,9 +26,10 @@ from optkit.engine.quiet import aloud, quiet
 from optkit.engine.source import prove, read_model
 from optkit.engine.stage import Workshop
 from optkit.engine.steps import Reached, reach, run_route
-from optkit.planner import Target, baseline, make_plan
+from optkit.planner import Plan, Target, baseline, make_plan
 from optkit.recipe.dump import dump
 from optkit.recipe.load import LoadedRecipe
+from optkit.recipe.model import Benchmark
 
 Documents = Callable[[dict[str, Any]], Mapping[str, str]]
 """Gives further files for the output folder, by name, from the manifest."""
@@ -167,15 +169,26 @@ def open_workshop(
     Raises:
         OptkitError: bad input.
     """
-    if loaded.recipe.benchmark.enabled:
-        for scenario in loaded.recipe.benchmark.scenarios:
-            scenarios.find(scenario)
     opened = open_source(loaded, store, wishes)
-    make_plan(loaded, opened.format)  # refuse an impossible plan before anything is loaded
+    # Refuse what cannot be reached, or not be timed, before anything is loaded.
+    plan = make_plan(loaded, opened.format)
+    if loaded.recipe.benchmark.enabled:
+        _check_benchmark(loaded.recipe.benchmark, plan)
     source = prove(opened, store, loaded.recipe.seed)
     data = read_data(loaded, source, trusted=wishes.trusted)
     shop = Workshop(store, source, data.calibration, loaded.recipe.seed, unfailing(listen))
     return shop, data
+
+
+def _check_benchmark(wanted: Benchmark, plan: Plan) -> None:
+    for scenario in wanted.scenarios:
+        scenarios.find(scenario)
+    runtimes = [found for target in plan.targets if (found := runtime_of(target.format))]
+    for device in wanted.devices:
+        if device == "CPU":  # every runtime has it; asking one costs a cached run its quickness
+            continue
+        for _, runtime in runtimes:
+            runtime.check_device(device)
 
 
 def _prove(

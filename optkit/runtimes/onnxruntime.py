@@ -43,6 +43,15 @@ def devices() -> tuple[str, ...]:
     return tuple(sorted(_providers(), key=lambda word: (word != "CPU", word)))
 
 
+def check_device(device: str) -> None:
+    """Refuse a device that is not here.
+
+    Raises:
+        OptkitError: bad input, told with what there is.
+    """
+    check_word(_NAME, "device", device, devices())
+
+
 def open_session(artifact: Artifact, settings: Settings) -> Session:
     """Load and optimize the graph for a device.
 
@@ -54,7 +63,7 @@ def open_session(artifact: Artifact, settings: Settings) -> Session:
             that the model cannot take (bad input); or the device refuses the model.
     """
     check_counts(settings)
-    check_word(_NAME, "device", settings.device, devices())
+    check_device(settings.device)
     check_word(_NAME, "hint", settings.hint, _HINTS)
     check_foreign(_NAME, settings, "mode")
     if settings.infer_precision != "f32":

@@ -11,7 +11,7 @@ from optkit.core.refusals import check_counts
 from optkit.core.settings import Settings
 from optkit.core.signature import TensorSpec
 from optkit.core.workers import side_by_side
-from optkit.runtimes.openvino.compiling import compiled
+from optkit.runtimes.openvino.compiling import compiled, parts_of
 from optkit.runtimes.openvino.reading import executed, in_use, placement
 
 if TYPE_CHECKING:
@@ -28,6 +28,15 @@ def devices() -> tuple[str, ...]:
     import openvino
 
     return tuple(openvino.Core().available_devices)
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not here, or a part of several.
+
+    Raises:
+        OptkitError: bad input, told with what there is.
+    """
+    parts_of(device, devices())
 
 
 def open_session(artifact: Artifact, settings: Settings) -> Session:

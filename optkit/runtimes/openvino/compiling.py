@@ -24,7 +24,7 @@ def compiled(artifact: Artifact, settings: Settings) -> tuple[Any, Any]:
 
     core = openvino.Core()
     check_foreign("OpenVINO", settings, "mode", "graph_optimizations")
-    parts = _parts(settings.device, core.available_devices)
+    parts = parts_of(settings.device, tuple(core.available_devices))
     if settings.pin is not None and "CPU" not in parts:
         raise bad_input(f"OpenVINO binds no threads to cores on {settings.device}", "leave pin out")
     try:
@@ -37,7 +37,7 @@ def compiled(artifact: Artifact, settings: Settings) -> tuple[Any, Any]:
     return model, network
 
 
-def _parts(device: str, known: list[str]) -> tuple[str, ...]:
+def parts_of(device: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """The devices that a device string names; all that there are, for a bare AUTO.
 
     Raises:

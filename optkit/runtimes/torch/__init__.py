@@ -41,6 +41,15 @@ def devices() -> tuple[str, ...]:
     return ("CPU", "CUDA") if torch.cuda.is_available() else ("CPU",)
 
 
+def check_device(device: str) -> None:
+    """Refuse a device that is not here.
+
+    Raises:
+        OptkitError: bad input, told with what there is.
+    """
+    check_word(_NAME, "device", device, devices())
+
+
 def open_session(artifact: Artifact, settings: Settings) -> Session:
     """Load the model, move it to a device and make it ready in its mode.
 
@@ -82,7 +91,7 @@ def open_session(artifact: Artifact, settings: Settings) -> Session:
 
 def _check(artifact: Artifact, settings: Settings) -> None:
     check_counts(settings)
-    check_word(_NAME, "device", settings.device, devices())
+    check_device(settings.device)
     check_word(_NAME, "hint", settings.hint, _HINTS)
     check_foreign(_NAME, settings, "graph_optimizations")
     check_mode(artifact, settings)

@@ -13,7 +13,8 @@ from optkit.core.errors import Exit, OptkitError, bad_input
 from optkit.core.release import VERSION
 
 COMMANDS = (
-    "convert", "run", "plan", "lint", "inspect", "validate", "bench", "devices", "passes", "doctor",
+    "convert", "run", "tune", "plan", "lint", "inspect", "validate", "bench", "devices", "passes",
+    "doctor",
 )  # fmt: skip
 GROUPS = ("cache",)
 

@@ -24,6 +24,7 @@ from optkit.core.settings import Api, Hint, InferPrecision
 from optkit.core.signature import Dim, TensorSpec, parse_dim
 from optkit.recipe.gates import Bound, GateName
 from optkit.recipe.places import found
+from optkit.recipe.tuning import Tune
 
 VERSION = 1
 """The version of the recipe's form that this optkit reads and writes."""
@@ -296,4 +297,5 @@ class Recipe(_Section):
     gates: dict[GateName, Bound] = Field(
         {}, description="bounds on measured figures; missing one fails the run"
     )
+    tune: Tune | None = Field(None, description="what optkit tune looks for, and among what")
     seed: Annotated[Whole, Field(ge=0)] = Field(0, description="for anything random")

@@ -1,0 +1,154 @@
+"""`optkit tune`: build, check, measure ever fewer ever longer, choose, explain."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optkit.benchmark.run import Interrupted
+from optkit.core.errors import Exit
+from optkit.core.events import Listener, silent
+from optkit.engine.data import Data
+from optkit.engine.run import DEFAULT, Wishes, open_workshop, workplace
+from optkit.engine.stage import Workshop
+from optkit.recipe.gates import Bound
+from optkit.recipe.load import LoadedRecipe
+from optkit.recipe.tuning import STATIC, TIMED, Tune
+from optkit.tune.explain import explain
+from optkit.tune.fidelity import Fidelity, fidelity
+from optkit.tune.halving import search
+from optkit.tune.measuring import SCENARIOS, Bench
+from optkit.tune.reproduce import reproducing
+from optkit.tune.rows import Entry, rows_of
+from optkit.tune.space import Candidate, families
+from optkit.tune.variants import Variant, build_variants
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search gave.
+
+    Attributes:
+        document: `{tune: {objective, scenario, constraints, candidates, pick, why, seconds,
+            measured}}`.
+        recipe: that does what was picked; None where nothing keeps the constraints.
+        exit_code: OK, or GATED without a pick.
+    """
+
+    document: dict[str, Any]
+    recipe: LoadedRecipe | None
+    exit_code: Exit
+
+
+def tune(
+    loaded: LoadedRecipe,
+    wanted: Tune | None = None,
+    wishes: Wishes = DEFAULT,
+    listen: Listener = silent,
+) -> Tuned:
+    """Search what can be made of a recipe's model, and how it can be run.
+
+    Every measurement is kept in the store: a search that was ended goes on where it was.
+
+    Args:
+        loaded: the recipe.
+        wanted: in place of its `tune` section.
+        wishes: what the user says beside the recipe.
+        listen: told of progress.
+
+    Raises:
+        OptkitError: bad input.
+        KeyboardInterrupt: what was measured is kept.
+    """
+    wanted = wanted or loaded.recipe.tune or Tune()
+    started = time.perf_counter()
+    bounds = constraints(loaded, wanted)
+    with workplace(wishes) as store, tempfile.TemporaryDirectory() as folder:
+        shop, data = open_workshop(loaded, store, wishes, listen)
+        variants = build_variants(loaded, shop, wanted.variants)
+        groups = families(
+            variants, loaded.recipe.benchmark.devices, wanted.settings, wanted.objective
+        )
+        checked = _checked(groups, shop, data, bounds, again=wishes.remeasure)
+        fit = [group for group in groups if not checked[_model(group[0])].missed]
+        candidates = {one.name: one for group in fit for one in group}
+        bench = Bench(
+            shop, candidates, wanted.objective, bounds, wanted.seconds, Path(folder),
+            wishes.remeasure,
+        )  # fmt: skip
+        names = [[one.name for one in group] for group in fit]
+        try:
+            standings = search(names, bench.measure, bench.split, wanted.seconds)
+        except Interrupted:
+            raise KeyboardInterrupt from None
+    entries = [Entry(candidates[name], checked[_model(candidates[name])], standing,
+                     bench.rows.get(name)) for name, standing in standings.items()]  # fmt: skip
+    entries += [Entry(group[0], checked[_model(group[0])]) for group in groups if group not in fit]
+    rows, pick = rows_of(entries, wanted.objective)
+    rows += [_unmade(variant) for variant in variants if variant.artifact is None]
+    why = explain(rows, pick, wanted.objective, bounds)
+    document = {
+        "objective": wanted.objective,
+        "scenario": SCENARIOS[wanted.objective],
+        "constraints": {name: bound.model_dump(exclude_none=True)
+                        for name, bound in bounds.items()},
+        "candidates": rows,
+        "pick": pick,
+        "why": why,
+        "seconds": time.perf_counter() - started,
+        "measured": bench.measured,
+    }  # fmt: skip
+    recipe = None
+    if pick is not None:
+        recipe = reproducing(loaded, candidates[pick], SCENARIOS[wanted.objective], bounds)
+    return Tuned({"tune": document}, recipe, Exit.OK if recipe else Exit.GATED)
+
+
+def constraints(loaded: LoadedRecipe, wanted: Tune) -> dict[str, Bound]:
+    """The bounds to keep: the section's, and the recipe's gates that say the same."""
+    found: dict[str, Bound] = {}
+    for name, bound in loaded.recipe.gates.items():
+        timed = f"latency_{name.removeprefix('latency_ms_')}_ms"
+        if name in STATIC:
+            found[name] = bound
+        elif timed in TIMED and wanted.objective == "latency":
+            found[timed] = bound
+    return {**found, **wanted.constraints}
+
+
+def _checked(
+    groups: Sequence[Sequence[Candidate]],
+    shop: Workshop,
+    data: Data,
+    bounds: Mapping[str, Bound],
+    *,
+    again: bool,
+) -> dict[tuple[str, str, str], Fidelity]:
+    """The fidelity of every model in every arithmetic that it is to run in."""
+    found: dict[tuple[str, str, str], Fidelity] = {}
+    for first, *_ in groups:
+        key = _model(first)
+        if key not in found:
+            precision, device = first.settings.infer_precision, first.settings.device
+            found[key] = fidelity(first.variant, precision, device, shop, data, bounds, again=again)
+    return found
+
+
+def _model(one: Candidate) -> tuple[str, str, str]:
+    """What fidelity hangs on."""
+    settings = one.settings
+    lowered = settings.infer_precision != "f32"
+    return one.variant.word, settings.infer_precision, settings.device if lowered else ""
+
+
+def _unmade(variant: Variant) -> dict[str, Any]:
+    return {
+        "name": variant.word, "variant": variant.word, "runtime": None, "device": None,
+        "settings": {}, "rung": None, "latency_ms": None, "throughput_per_s": None,
+        "size_bytes": None, "fidelity": {}, "speedup_vs_source": None, "status": "not made",
+        "reason": variant.reason, "excess": None, "on_front": False,
+    }  # fmt: skip

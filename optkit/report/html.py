@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from optkit.report import pictures
+from optkit.report.plot import layout
+
 
 def documents(manifest: dict[str, Any]) -> Mapping[str, str]:
     """The files that a report adds to the output folder."""
@@ -25,7 +28,13 @@ def render(manifest: Mapping[str, Any]) -> str:
     )
     environment.filters["size"] = _size
     environment.filters["figure"] = _figure
-    return environment.get_template("report.html.j2").render(run=manifest)
+    return environment.get_template("report.html.j2").render(
+        run=manifest,
+        pictures=[
+            *map(layout, pictures.latencies(manifest)),
+            *map(layout, pictures.against_fidelity(manifest)),
+        ],
+    )
 
 
 def _size(count: int) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from optkit.cli import options
+
+if TYPE_CHECKING:
+    from optkit.core.errors import OptkitError
 
 Words = Optional[str]  # noqa: UP045 - typer reads it
 
@@ -112,9 +115,21 @@ def bench(
             rows, stopped = interrupted.rows, True
     if raw is not None:
         say.write_json(raw, {"benchmark": rows})
-    if json:
-        say.print_json(console, {"benchmark": [without_raw(row) for row in rows]})
-    elif not quiet:
+    document = {"benchmark": [without_raw(row) for row in rows]}
+    if json and not stopped:
+        say.print_json(console, document)
+    elif not json and not quiet:
         say.print_benchmark(console, rows)
     if stopped:
-        raise KeyboardInterrupt
+        raise _interrupted(document)
+
+
+def _interrupted(document: dict[str, Any]) -> OptkitError:
+    """What was measured is told; to a machine together with the error, in one document."""
+    from optkit.core.errors import Exit, OptkitError
+
+    hint = "what was measured until then is told; repeat it for the rest"
+    error = OptkitError("interrupted", hint, exit_code=Exit.INTERRUPTED)
+    told = {"message": error.message, "hint": hint, "exit": int(error.exit_code)}
+    error.manifest = document | {"error": told}
+    return error

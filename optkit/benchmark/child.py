@@ -52,19 +52,21 @@ class Runner:
 
 def main() -> None:
     """Read a plan, measure, tell."""
-    tell = _teller(_only_voice())
+    tell = teller(only_voice())
     _measure(plan_from_json(json.load(sys.stdin)), tell)
     tell("done")
 
 
-def _only_voice() -> IO[str]:
+def only_voice() -> IO[str]:
     """The real stdout for us alone; what libraries print goes to stderr."""
     voice = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return voice
 
 
-def _teller(voice: IO[str]) -> Tell:
+def teller(voice: IO[str]) -> Tell:
+    """What says an event and its facts, as a line of JSON."""
+
     def tell(event: str, **facts: Any) -> None:
         print(json.dumps({"event": event, **facts}), file=voice, flush=True)
 
@@ -86,9 +88,9 @@ def _measure(plan: Plan, tell: Tell) -> None:
 def _opened(plan: Plan, at: int, scenario: Scenario, tell: Tell) -> Runner:
     contender = plan.contenders[at]
     tell("at", contender=at, doing="loading")
-    settings = _settled(contender.settings, scenario)
+    settings = settled(contender.settings, scenario)
     runtime = importlib.import_module(f"optkit.runtimes.{contender.runtime}")
-    arrays = _batched(read_inputs(contender.inputs), settings.batch)
+    arrays = batched(read_inputs(contender.inputs), settings.batch)
     session: Session = runtime.open_session(contender.artifact, settings)
     if settings.api != "async":
         session = replace(session, submit=None)
@@ -108,7 +110,7 @@ def _opened(plan: Plan, at: int, scenario: Scenario, tell: Tell) -> Runner:
     return Runner(load, lambda _: load.block(warm.block))
 
 
-def _settled(settings: Settings, scenario: Scenario) -> Settings:
+def settled(settings: Settings, scenario: Scenario) -> Settings:
     """The settings with what the scenario, and the machine, put in place of None."""
     threads = settings.threads
     if threads is None and settings.device == "CPU":
@@ -121,7 +123,8 @@ def _settled(settings: Settings, scenario: Scenario) -> Settings:
     )
 
 
-def _batched(arrays: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
+def batched(arrays: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
+    """The arrays repeated along their first axis."""
     if batch == 1:
         return arrays
     return {name: array.repeat(batch, axis=0) for name, array in arrays.items() if array.ndim} | {

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -48,14 +48,14 @@ class Child:
 
 
 @contextlib.contextmanager
-def speak(plan: Plan) -> Iterator[Child]:
-    """Start the process and give it its plan; at the end nothing is left of it."""
+def speak(plan: Plan, child: Sequence[str] = CHILD) -> Iterator[Child]:
+    """Start a process and give it its plan; at the end nothing is left of it."""
     # Idle OpenMP threads that never stop spinning would slow every other model of the plan; the
     # rest between turns outlasts libgomp's default and one millisecond of libiomp's.
     env = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
     with tempfile.TemporaryFile("w+") as chatter:
         process = subprocess.Popen(
-            CHILD,
+            child,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=chatter,

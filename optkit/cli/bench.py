@@ -64,6 +64,9 @@ def bench(
     inputs: options.Inputs = None,
     data: options.Data = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="Time spent on each model.")] = 3.0,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Tell the time of each operation, and its bound.")
+    ] = False,
     raw: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Write every row with its samples to this file, as JSON."),
@@ -80,6 +83,7 @@ def bench(
     from optkit.cli.choices import choices, words
     from optkit.core.signature import parse_input
     from optkit.engine.bench import Bench, bench_models, every_choice
+    from optkit.engine.profile import profile_models
     from optkit.engine.proof import without_raw
     from optkit.engine.run import Wishes
 
@@ -108,18 +112,26 @@ def bench(
         factory=factory,
     )
     stopped = False
+    wishes = Wishes(trusted=trust_code, verbose=verbose)
     with say.progress(console) as listen:
         try:
-            rows = bench_models(wanted, Wishes(trusted=trust_code, verbose=verbose), listen)
+            rows = bench_models(wanted, wishes, listen)
         except Interrupted as interrupted:
             rows, stopped = interrupted.rows, True
+        try:
+            profiled = profile_models(wanted, wishes, listen) if profile and not stopped else []
+        except Interrupted as interrupted:
+            profiled, stopped = interrupted.rows, True
+    further = {"profile": profiled} if profile else {}
     if raw is not None:
-        say.write_json(raw, {"benchmark": rows})
-    document = {"benchmark": [without_raw(row) for row in rows]}
+        say.write_json(raw, {"benchmark": rows} | further)
+    document = {"benchmark": [without_raw(row) for row in rows]} | further
     if json and not stopped:
         say.print_json(console, document)
     elif not json and not quiet:
         say.print_benchmark(console, rows)
+        if profile:
+            say.print_profile(console, further)
     if stopped:
         raise _interrupted(document)
 

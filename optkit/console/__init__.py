@@ -6,6 +6,7 @@ draws.
 
 from optkit.console.benchmark import print_benchmark as print_benchmark
 from optkit.console.devices import print_devices as print_devices
+from optkit.console.profile import print_profile as print_profile
 from optkit.console.progress import progress as progress
 from optkit.console.results import print_check as print_check
 from optkit.console.results import print_missed as print_missed

@@ -90,10 +90,10 @@ def bench_models(bench: Bench, wishes: Wishes, listen: Listener) -> list[Row]:
     for scenario in bench.scenarios:
         find(scenario)
     with workplace(wishes) as store, tempfile.TemporaryDirectory() as folder:
-        contenders = list(_contenders(bench, store, Path(folder), wishes))
+        every = tuple(contenders(bench, store, Path(folder), wishes))
         for scenario in bench.scenarios:
             plan = Plan(
-                tuple(contenders),
+                every,
                 bench.seconds,
                 scenario,
                 per_query=bench.per_query,
@@ -107,7 +107,18 @@ def bench_models(bench: Bench, wishes: Wishes, listen: Listener) -> list[Row]:
     return rows
 
 
-def _contenders(bench: Bench, store: Any, folder: Path, wishes: Wishes) -> Iterator[Contender]:
+def contenders(bench: Bench, store: Any, folder: Path, wishes: Wishes) -> Iterator[Contender]:
+    """Every model with every setting.
+
+    Args:
+        bench: what is to be timed.
+        store: keeps what reading a model costs.
+        folder: takes the inputs, and outlasts the contenders.
+        wishes: whether the model's own code may run.
+
+    Raises:
+        OptkitError: bad input.
+    """
     for at, (name, path) in enumerate(zip(_names(bench.paths), bench.paths, strict=True)):
         builds = bench.factory if recognise(path) == "module" else None
         artifact = read_model(

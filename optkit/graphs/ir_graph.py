@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -89,6 +90,16 @@ def flops(model: Any) -> int | None:
     except RuntimeError:  # a dynamic shape has no sizes
         return None
     return total
+
+
+def node_flops(model: Any) -> dict[str, int]:
+    """The same of each node that has any, by its friendly name; those with a dynamic shape lack."""
+    found = {}
+    for node in walk(model):
+        with contextlib.suppress(RuntimeError):
+            if count := _flops(node):
+                found[str(node.get_friendly_name())] = count
+    return found
 
 
 def _flops(node: Any) -> int:

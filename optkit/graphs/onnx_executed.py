@@ -28,6 +28,19 @@ def executed(graph: Any) -> dict[str, int]:
     return dict(counts)
 
 
+def node_precisions(graph: Any) -> dict[str, str]:
+    """The same by the names of the nodes, without those of nested graphs."""
+    dtypes = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    makers = {name: node for node in graph.node for name in node.output}
+    found = {}
+    for node in graph.node:
+        types = [_constant_type(name, dtypes, makers) for name in node.input]
+        precision = _precision(node, [kept for kept in types if kept is not None])
+        if precision is not None:
+            found[node.name] = precision
+    return found
+
+
 def _count(graph: Any, dtypes: Mapping[str, int], counts: Counter[str]) -> None:
     """Count the nodes that read a constant weight, those of nested graphs too."""
     import onnx

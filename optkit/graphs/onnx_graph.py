@@ -197,6 +197,26 @@ def flops(graph: onnx.GraphProto) -> int | None:
     return total
 
 
+def node_flops(
+    graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, int | None]:
+    """The same of each node of the outermost graph, by its name.
+
+    Args:
+        graph: its nodes have names.
+        shapes: of its values, by name.
+    """
+    found: dict[str, int | None] = {}
+    outermost = {node.name for node in graph.node}
+    for node, scope in walk(graph):
+        if node.name in outermost and node.name not in found:
+            try:
+                found[node.name] = _flops(node, shapes, scope)
+            except (KeyError, IndexError):
+                found[node.name] = None
+    return found
+
+
 def _flops(node: Any, shapes: Mapping[str, tuple[int, ...]], scope: Scope) -> int:
     def shape(index: int) -> tuple[int, ...]:
         name = node.input[index]

@@ -97,6 +97,28 @@ def open_session(artifact: Artifact, settings: Settings) -> Session:
     )
 
 
+def open_traced(
+    artifact: Artifact, settings: Settings, folder: Path
+) -> tuple[Callable[[Arrays], dict[str, np.ndarray]], Callable[[], Path]]:
+    """The model loaded so that ONNX Runtime traces every node.
+
+    Args:
+        artifact: the model.
+        settings: as in `open_session`.
+        folder: takes the trace, and the optimized graph as `optimized.onnx`.
+
+    Returns:
+        Its inference, and what ends the trace and gives its file.
+
+    Raises:
+        OptkitError: as `open_session`.
+    """
+    share = shared_out(settings)
+    cores = _cores(settings, share)[0]
+    session = _open(artifact, settings, share, cores, folder / "optimized.onnx", traced=True)
+    return _inferrer(artifact, session), lambda: Path(session.end_profiling())
+
+
 def _providers() -> dict[str, str]:
     """The providers of this build, by device word; none that computes elsewhere."""
     import onnxruntime
@@ -174,6 +196,8 @@ def _open(
     share: Share,
     cores: list[int],
     save_to: Path | None = None,
+    *,
+    traced: bool = False,
 ) -> Any:
     import onnxruntime
 
@@ -194,9 +218,7 @@ def _open(
     if not settings.graph_optimizations:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if save_to is not None:
-        options.optimized_model_filepath = str(save_to)
-        entry("session.optimized_model_external_initializers_file_name", "weights")
-        entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
+        _keep(options, save_to, traced=traced)
     provider = _providers()[settings.device]
     try:
         session = onnxruntime.InferenceSession(str(artifact.path), options, providers=[provider])
@@ -209,6 +231,17 @@ def _open(
             f"or use one of {', '.join(devices())}",
         )
     return session
+
+
+def _keep(options: Any, graph: Path, *, traced: bool) -> None:
+    """Have the optimized graph written, its weights beside it, and a trace if wanted."""
+    entry = options.add_session_config_entry
+    options.optimized_model_filepath = str(graph)
+    entry("session.optimized_model_external_initializers_file_name", "weights")
+    entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
+    if traced:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(graph.with_name("trace"))
 
 
 def _in_use(session: Any, settings: Settings, share: Share) -> dict[str, Any]:

@@ -50,21 +50,48 @@ def open_session(artifact: Artifact, settings: Settings) -> Session:
     """
     check_counts(settings)
     model, network = compiled(artifact, settings)
+    _, infer = _requested(artifact, model)
+    inputs = _ports(artifact.signature.inputs, model.inputs)
+    used = in_use(model, settings.device)
+    slots = settings.nireq or int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+
+    # Not AsyncInferQueue: it does not call back for an inference that fails, and is no faster.
+    submit, close = side_by_side(slots, slots, lambda _: _waiting(model, inputs))
+    told = {"nireq": slots, "batch": settings.batch, **used, **placement(network, settings.device)}
+    return Session(infer, lambda: executed(model), told, submit, slots, close)
+
+
+def open_counting(
+    artifact: Artifact, settings: Settings
+) -> tuple[Callable[[Arrays], dict[str, np.ndarray]], Any, Any]:
+    """The model compiled so that it counts the time of its nodes.
+
+    Returns:
+        Its inference, the compiled model, and the request that tells the counts.
+
+    Raises:
+        OptkitError: as `open_session`.
+    """
+    check_counts(settings)
+    model, _ = compiled(artifact, settings, {"PERF_COUNT": True})
+    request, infer = _requested(artifact, model)
+    return infer, model, request
+
+
+def _requested(
+    artifact: Artifact, model: Any
+) -> tuple[Any, Callable[[Arrays], dict[str, np.ndarray]]]:
+    """A request, and a synchronous inference by it."""
     inputs = _ports(artifact.signature.inputs, model.inputs)
     outputs = _ports(artifact.signature.outputs, model.outputs)
     request = model.create_infer_request()
-    used = in_use(model, settings.device)
-    slots = settings.nireq or int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
 
     def infer(arrays: Arrays) -> dict[str, np.ndarray]:
         _feed(request, inputs, arrays)
         request.infer(share_outputs=True)
         return {name: request.get_output_tensor(index).data.copy() for name, index in outputs}
 
-    # Not AsyncInferQueue: it does not call back for an inference that fails, and is no faster.
-    submit, close = side_by_side(slots, slots, lambda _: _waiting(model, inputs))
-    told = {"nireq": slots, "batch": settings.batch, **used, **placement(network, settings.device)}
-    return Session(infer, lambda: executed(model), told, submit, slots, close)
+    return request, infer
 
 
 def _waiting(model: Any, inputs: Sequence[tuple[str, int]]) -> Callable[[Arrays], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from optkit.core.artifact import Artifact
@@ -13,8 +14,15 @@ from optkit.formats import ir
 from optkit.runtimes.openvino.reading import MANY, WORDS
 
 
-def compiled(artifact: Artifact, settings: Settings) -> tuple[Any, Any]:
+def compiled(
+    artifact: Artifact, settings: Settings, further: Mapping[str, Any] | None = None
+) -> tuple[Any, Any]:
     """The compiled model, and the network that it was made of.
+
+    Args:
+        artifact: the IR.
+        settings: as in `open_session`.
+        further: properties of OpenVINO beside those that the settings are.
 
     Raises:
         OptkitError: no such device or setting, or a batch that the model cannot take (bad input);
@@ -30,7 +38,8 @@ def compiled(artifact: Artifact, settings: Settings) -> tuple[Any, Any]:
     try:
         network = ir.load(artifact)
         network = _numpy_ends(_batched(artifact, network, settings.batch))
-        model = core.compile_model(network, settings.device, _config(settings, parts))
+        config = _config(settings, parts) | dict(further or {})
+        model = core.compile_model(network, settings.device, config)
     except (RuntimeError, MemoryError, OptkitError) as error:
         raise _refusal(artifact, settings, error) from error
     _check_precision(core, model, settings)

@@ -33,11 +33,17 @@ def executed(compiled: Any) -> dict[str, int]:
         info = node.get_rt_info()
         kind = info["layerType"].astype(str)
         if kind in _WEIGHTED or (kind == "MatMul" and _has_constant(node)):
-            # `runtimePrecision` of a layer with compressed weights is that of the weights; the
-            # kernel's name ends in the precision that it computes in.
-            precision = info["primitiveType"].astype(str).rpartition("_")[2].lower()
-            counts[_PRECISIONS.get(precision, precision)] += 1
+            counts[computes_in(info["primitiveType"].astype(str))] += 1
     return dict(counts)
+
+
+def computes_in(kernel: str) -> str:
+    """The precision in which a kernel computes: its name ends in it.
+
+    A node's `runtimePrecision`, where weights are compressed, is that of the weights.
+    """
+    precision = kernel.rpartition("_")[2].lower()
+    return _PRECISIONS.get(precision, precision)
 
 
 def _has_constant(node: Any) -> bool:

@@ -19,6 +19,9 @@ _DISTURBED = 0.1
 
 _BARS = 16
 
+# A name up to here is not broken.
+_SHORT = 20
+
 
 def print_benchmark(console: Console, timed: Sequence[Row]) -> None:
     """A table for each scenario, with the settings that differ as columns, and remarks."""
@@ -47,7 +50,7 @@ def _setting(row: Row, name: str) -> str:
 
 def _print_scenario(console: Console, rows: Sequence[Row], apart: Sequence[str]) -> None:
     served = [row["server"] for row in rows if "server" in row]
-    load = "load/s" if served else "inputs/s"
+    load = "load\nper s" if served else "inputs\nper s"
     low, high = _range(rows)
     shape = f"{number(low)} to {number(high)} ms" if high > low else ""
     show = bool(shape) and console.rich.is_terminal
@@ -56,8 +59,8 @@ def _print_scenario(console: Console, rows: Sequence[Row], apart: Sequence[str])
     told += [f"p99 within {served[0]['latency_bound_ms']:g} ms"] if served else []
     told += [rows[0]["device"]] if "device" not in apart else []
     told += [f"{_words(name)} {_setting(rows[0], name)}" for name in shared if name != "device"]
-    figures = ("p50 ms", "p99 ms", load)
-    heads = ("model", *map(_words, apart), *figures, "speedup", "", *([shape] if show else []))
+    figures = ("p50\nms", "p99\nms", load, "speedup")
+    heads = ("model", *map(_head, apart), *figures, "", *([shape] if show else []))
     cells = [
         (
             row["artifact"],
@@ -67,8 +70,20 @@ def _print_scenario(console: Console, rows: Sequence[Row], apart: Sequence[str])
         )
         for row in rows
     ]
-    title = ", ".join(told)
-    table(console.rich, heads, cells, title=title, figures=figures, extra=shape if show else "")
+    table(
+        console.rich,
+        heads,
+        cells,
+        title=", ".join(told),
+        figures=figures,
+        whole=_short(heads[: 1 + len(apart)], cells),
+        extra=shape if show else "",
+    )
+
+
+def _short(heads: Sequence[str], cells: Sequence[Sequence[str | Text]]) -> list[str]:
+    """The first columns' heads, as far as their cells are short enough not to be broken."""
+    return [head for at, head in enumerate(heads) if max(len(row[at]) for row in cells) <= _SHORT]
 
 
 def _figures(row: Row, *, first: bool) -> tuple[str | Text, ...]:
@@ -153,6 +168,10 @@ def _disturbed(rows: Sequence[Row], apart: Sequence[str]) -> list[str]:
 def _name(row: Row, apart: Sequence[str]) -> str:
     values = " ".join(filter(None, (_setting(row, name) for name in apart)))
     return f"{row['artifact']} ({values})" if values else str(row["artifact"])
+
+
+def _head(name: str) -> str:
+    return name.replace("_", "\n")
 
 
 def _words(name: str) -> str:

@@ -32,6 +32,7 @@ def table(
     *,
     title: str = "",
     figures: Iterable[str] = (),
+    whole: Iterable[str] = (),
     extra: str = "",
 ) -> None:
     """A table under its heads; the first column says what a row is about.
@@ -42,19 +43,26 @@ def table(
         rows: a cell for each column.
         title: stands above.
         figures: heads of columns that hold numbers: aligned to the right, never broken.
+        whole: heads of others that are never broken.
         extra: the head of a column that is left out where there is no room for it.
     """
-    rows = list(rows)
-    drawn = _draw(heads, rows, title, set(figures))
+    rows, right = list(rows), set(figures)
+    drawn = _draw(heads, rows, title, right, right | {*whole})
     roomy = rich.options.update(width=10_000)
     if extra and rich.measure(drawn, options=roomy).maximum > rich.width:
         kept = [at for at, head in enumerate(heads) if head != extra]
         heads, rows = [heads[at] for at in kept], [[row[at] for at in kept] for row in rows]
-        drawn = _draw(heads, rows, title, set(figures))
+        drawn = _draw(heads, rows, title, right, right | {*whole})
     rich.print(drawn)
 
 
-def _draw(heads: Sequence[str], rows: Sequence[Sequence[Cell]], title: str, right: set[str]) -> Any:
+def _draw(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    title: str,
+    right: set[str],
+    whole: set[str],
+) -> Any:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -72,7 +80,7 @@ def _draw(heads: Sequence[str], rows: Sequence[Sequence[Cell]], title: str, righ
             style="bold" if index == 0 else "",
             overflow="fold",
             justify="right" if head in right else "left",
-            no_wrap=head in right,
+            no_wrap=head in whole,
         )
     for row in rows:
         drawn.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
@@ -87,8 +95,12 @@ def print_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[
 
 def speedup(ratio: Mapping[str, Any]) -> str:
     """How many times faster, and the 95 % interval of that."""
-    low, high = ratio["ci95"]
-    return f"{ratio['value']:.2f}x {low:.2f}-{high:.2f}"
+    low, high = map(_times, ratio["ci95"])
+    return f"{_times(ratio['value'])}x {low}-{high}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.{2 if ratio < 10 else 1 if ratio < 100 else 0}f}"
 
 
 def verdict(ratio: Mapping[str, Any]) -> Text:

@@ -43,7 +43,14 @@ def print_tune(console: Console, document: Mapping[str, Any]) -> None:
 
 
 def _words(row: Row) -> list[str]:
-    return [f"{key} {value}" for key, value in row["settings"].items()]
+    return [_setting(key, value) for key, value in row["settings"].items()]
+
+
+def _setting(key: str, value: Any) -> str:
+    """A setting in a word or two."""
+    if key in {"infer_precision", "mode", "api", "device"}:
+        return str(value)
+    return f"{key} {value}"
 
 
 def _common(rows: Sequence[Row]) -> list[str]:
@@ -58,13 +65,13 @@ def _cells(row: Row, common: Sequence[str]) -> tuple[str | Text, ...]:
     ratio = row["speedup_vs_source"]
     mark = "* " if row["on_front"] else ""
     return (
-        f"{row['variant']} ({row['runtime']})",
+        row["variant"],
         settings,
         number(row["latency_ms"]["p50"]) if row["latency_ms"] else "",
         number(row["throughput_per_s"]) if row["throughput_per_s"] else "",
         size(row["size_bytes"]),
         _loss(row["fidelity"]),
-        f"{ratio:.2f}" if ratio else "",
+        number(ratio["value"]) if ratio else "",
         Text(mark + row["status"], _STYLES.get(row["status"], "")),
     )
 

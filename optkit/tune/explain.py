@@ -32,7 +32,7 @@ def explain(
     best = by_name[pick]
     keeps = f" that keeps {asked}" if asked else ""
     speedup = best["speedup_vs_source"]
-    times = f", {speedup:.1f}x the source" if speedup and best["variant"] != "source" else ""
+    times = f", {speedup['value']:.2g}x the source" if speedup else ""
     parts = [f"{_BEST[objective]}{keeps}: {title(best)}{times}"]
     alike = [row for row in rows if row["status"] == "alike"]
     others = [row for row in rows if row["status"] == "held"]

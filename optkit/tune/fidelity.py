@@ -185,4 +185,4 @@ def _open(artifact: Artifact, settings: Settings) -> Session:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -59,11 +59,13 @@ class Standing:
             family that was not looked into, as its plainest member is `far` behind or does not
             run (`unable`); or `held` out to the end.
         rung: the last it was measured in, from 0; None where it never was.
-        value: how many times as good as the first leader it is.
+        value: how many times as good as that rung's reference it is.
         low: the lower end of the 95 % interval of that.
         high: its upper end.
         sample: its last one.
         against: what it fell behind.
+        over: how many times as good as the companion, and the interval's two ends; of the last
+            rung alone.
     """
 
     status: Status = "going on"
@@ -73,6 +75,7 @@ class Standing:
     high: float = 0.0
     sample: Sample = Sample()
     against: str | None = None
+    over: tuple[float, float, float] | None = None
 
 
 Measure = Callable[[Sequence[str], float, int], Mapping[str, Sample]]
@@ -89,37 +92,43 @@ def rung_seconds(seconds: float) -> list[float]:
 
 
 def search(
-    families: Sequence[Sequence[str]], measure: Measure, split: Split, seconds: float
+    families: Sequence[Sequence[str]],
+    measure: Measure,
+    split: Split,
+    seconds: float,
+    companion: str | None = None,
 ) -> dict[str, Standing]:
     """Find the best member that keeps its constraints, by ever longer measurements of ever fewer.
 
-    Members are compared by the ratio of low percentiles to the leader's, which is measured along
-    with each part, so that the machine's ups and downs meet both.
+    The members of a rung are compared by their ratios of low percentiles to one reference, the
+    leader of the rung before, which is measured along with each part: so the machine's ups and
+    downs meet both, and the luck that made it the leader favours nobody.
 
     Args:
         families: names of members, the plainest of each family first.
         measure: called once for each part.
-        split: parts of what a rung measures; the leader comes on top.
+        split: parts of what a rung measures; the reference comes on top.
         seconds: of the last rung.
+        companion: measured along in the last rung, for comparison; it may be a member.
 
     Returns:
         Every member's standing; of those that `held`, the one of the highest value is the best.
     """
     race = _Race(measure, split, {name: Standing() for family in families for name in family})
     lengths = rung_seconds(seconds)
-    race.run([family[0] for family in families], lengths[0], 0)
-    race.look_into(families)
-    alive = race.going_on()
-    race.run([name for name in alive if race.standings[name].rung is None], lengths[0], 0)
+    final = len(lengths) - 1
+    plain = [family[0] for family in families]
+    if len(plain) < len(race.standings):
+        race.run(plain, lengths[0], 0)
+        race.look_into(families)
     for rung, length in enumerate(lengths):
-        last = rung == len(lengths) - 1
-        if rung > 0 and (last or len(race.going_on()) > _FEW):
-            race.run(race.going_on(), length, rung)
-        race.drop_missed(1.0 if last else SLACK)
-        if not last:
+        if rung in {0, final} or len(race.going_on()) > _FEW:
+            race.run(race.going_on(), length, rung, companion if rung == final else None)
+        race.drop_missed(1.0 if rung == final else SLACK)
+        if rung < final:
             race.cut()
     while not race.hold() and race.bring_back():
-        race.run(race.going_on(), lengths[-1], len(lengths) - 1)
+        race.run(race.going_on(), lengths[-1], final, companion)
         race.drop_missed(1.0)
     return race.standings
 
@@ -136,16 +145,20 @@ class _Race:
         names = [name for name, at in self.standings.items() if at.status == "going on"]
         return sorted(names, key=lambda name: -self.standings[name].value)
 
-    def run(self, names: Sequence[str], length: float, rung: int) -> None:
-        """Measure members part by part, each part along with the leader."""
+    def run(
+        self, names: Sequence[str], length: float, rung: int, companion: str | None = None
+    ) -> None:
+        """Measure members part by part, each part along with the reference."""
+        reference = self.leader
         for part in self.split(names):
-            told = [self.leader] if self.leader and self.leader not in part else []
-            samples = self.measure([*told, *part], length, rung)
-            base = self._base([*told, *part], samples)
-            scale = self.standings[base].value or 1.0 if base else 1.0
+            wanted = dict.fromkeys(name for name in (reference, *part, companion) if name)
+            samples = self.measure(list(wanted), length, rung)
+            measured = [name for name in wanted if samples[name].rounds]
+            base = reference if reference in measured else next(iter(measured), None)
             for name in part:
-                self._note(name, samples[name], samples[base] if base else None, scale, rung)
-            self._lead()
+                self._note(name, samples, base, companion, rung)
+            reference = reference or base
+        self._lead()
 
     def look_into(self, families: Sequence[Sequence[str]]) -> None:
         """Leave out the families whose plainest member failed or is far behind."""
@@ -194,37 +207,43 @@ class _Race:
             for name, at in self.standings.items()
             if at.status == "slower" and at.sample.worst <= SLACK
         ]
-        slower.sort(key=lambda name: -self.standings[name].value)
+        slower.sort(key=self._place)
         for name in slower[:_FEW]:
             self._update(name, status="going on")
         return bool(slower)
 
-    def _base(self, names: Sequence[str], samples: Mapping[str, Sample]) -> str | None:
-        """What the others of a part are compared with: the leader, else whatever was measured."""
-        measured = [name for name in names if samples[name].rounds]
-        return self.leader if self.leader in measured else next(iter(measured), None)
-
     def _note(
-        self, name: str, sample: Sample, base: Sample | None, scale: float, rung: int
+        self,
+        name: str,
+        samples: Mapping[str, Sample],
+        base: str | None,
+        companion: str | None,
+        rung: int,
     ) -> None:
-        if not sample.rounds or base is None:
-            self._update(name, status="failed", rung=rung, sample=sample)
+        own = samples[name]
+        if not own.rounds or base is None:
+            self._update(name, status="failed", rung=rung, sample=own)
             return
-        value, low, high = (
-            (1.0, 1.0, 1.0) if sample is base else low_percentile_ratio(base.rounds, sample.rounds)
-        )
-        self._update(
-            name, rung=rung, sample=sample, value=scale * value, low=scale * low, high=scale * high
-        )
+        value, low, high = _times_as_good(own, samples[base])
+        beside = samples[companion] if companion else Sample()
+        over = _times_as_good(own, beside) if beside.rounds else None
+        self._update(name, rung=rung, sample=own, value=value, low=low, high=high, over=over)
 
     def _lead(self) -> None:
         """The best of those that keep their constraints leads; failing these, the best of all."""
         measured = [name for name, at in self.standings.items() if at.sample.rounds]
         keeping = [name for name in self.going_on() if name in measured]
         fit = [name for name in keeping if self.standings[name].sample.worst <= SLACK]
-        self.leader = max(
-            fit or keeping or measured, key=lambda name: self.standings[name].value, default=None
-        )
+        self.leader = min(fit or keeping or measured, key=self._place, default=None)
+
+    def _place(self, name: str) -> tuple[int, float]:
+        """Those that came further first, then the better; values of two rungs do not compare."""
+        at = self.standings[name]
+        return -(at.rung or 0), -at.value
 
     def _update(self, name: str, **changes: object) -> None:
         self.standings[name] = replace(self.standings[name], **changes)  # type: ignore[arg-type]
+
+
+def _times_as_good(own: Sample, other: Sample) -> tuple[float, float, float]:
+    return (1.0, 1.0, 1.0) if own is other else low_percentile_ratio(other.rounds, own.rounds)

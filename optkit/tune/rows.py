@@ -42,12 +42,7 @@ def rows_of(entries: Sequence[Entry], objective: str) -> tuple[list[Row], str | 
     held = [one for one in entries if one.standing and one.standing.status == "held"]
     held.sort(key=lambda one: -one.standing.value if one.standing else 0)
     pick = held[0] if held else None
-    source = next(
-        (one.standing.value for one in entries
-         if one.standing and one.standing.value and one.candidate.variant.word == "source"),
-        None,
-    )  # fmt: skip
-    rows = [_row(one, pick, source, objective) for one in entries]
+    rows = [_row(one, pick, objective) for one in entries]
     on_front = front({
         row["name"]: axes(
             row["latency_ms"]["p50"], row["throughput_per_s"], row["size_bytes"], row["fidelity"]
@@ -61,13 +56,13 @@ def rows_of(entries: Sequence[Entry], objective: str) -> tuple[list[Row], str | 
     return told, pick.candidate.name if pick else None
 
 
-def _row(one: Entry, pick: Entry | None, source: float | None, objective: str) -> Row:
+def _row(one: Entry, pick: Entry | None, objective: str) -> Row:
     candidate, standing, row = one.candidate, one.standing, one.row
     artifact = candidate.variant.artifact
     assert artifact is not None
     status, reason = _end(one, pick, objective)
     figures = timed(row) if row and "error" not in row else None
-    value = standing.value if standing and standing.value else None
+    over = standing.over if standing else None
     return {
         "name": candidate.name,
         "variant": candidate.variant.word,
@@ -80,7 +75,7 @@ def _row(one: Entry, pick: Entry | None, source: float | None, objective: str) -
         "throughput_per_s": figures and figures["throughput_per_s"],
         "size_bytes": artifact.bytes,
         "fidelity": dict(one.fidelity.figures),
-        "speedup_vs_source": value / source if value and source else None,
+        "speedup_vs_source": over and {"value": over[0], "ci95": list(over[1:])},
         "status": status,
         "reason": reason,
         "excess": _excess(one),

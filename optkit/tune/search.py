@@ -24,7 +24,7 @@ from optkit.tune.halving import search
 from optkit.tune.measuring import SCENARIOS, Bench
 from optkit.tune.reproduce import reproducing
 from optkit.tune.rows import Entry, rows_of
-from optkit.tune.space import Candidate, families
+from optkit.tune.space import Candidate, families, source_as_it_is
 from optkit.tune.variants import Variant, build_variants
 
 
@@ -34,7 +34,8 @@ class Tuned:
 
     Attributes:
         document: `{tune: {objective, scenario, constraints, candidates, pick, why, seconds,
-            measured}}`.
+            search_seconds, measured}}`; `search_seconds` go without building and checking,
+            `measured` counts what the store did not know.
         recipe: that does what was picked; None where nothing keeps the constraints.
         exit_code: OK, or GATED without a pick.
     """
@@ -76,15 +77,25 @@ def tune(
         checked = _checked(groups, shop, data, bounds, again=wishes.remeasure)
         fit = [group for group in groups if not checked[_model(group[0])].missed]
         candidates = {one.name: one for group in fit for one in group}
+        source = source_as_it_is(shop.source.artifact)
         bench = Bench(
-            shop, candidates, wanted.objective, bounds, wanted.seconds, Path(folder),
+            shop,
+            {source.name: source, **candidates},
+            wanted.objective,
+            bounds,
+            wanted.seconds,
+            Path(folder),
             wishes.remeasure,
-        )  # fmt: skip
+        )
         names = [[one.name for one in group] for group in fit]
+        searching = time.perf_counter()
         try:
-            standings = search(names, bench.measure, bench.split, wanted.seconds)
+            standings = search(
+                names, bench.measure, bench.split, wanted.seconds, source.name if names else None
+            )
         except Interrupted:
             raise KeyboardInterrupt from None
+        searched = time.perf_counter() - searching
     entries = [Entry(candidates[name], checked[_model(candidates[name])], standing,
                      bench.rows.get(name)) for name, standing in standings.items()]  # fmt: skip
     entries += [Entry(group[0], checked[_model(group[0])]) for group in groups if group not in fit]
@@ -100,6 +111,7 @@ def tune(
         "pick": pick,
         "why": why,
         "seconds": time.perf_counter() - started,
+        "search_seconds": searched,
         "measured": bench.measured,
     }  # fmt: skip
     recipe = None

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
+from optkit.catalogue import runtime_of
+from optkit.core.artifact import Artifact
 from optkit.core.machine import SPEEDS_UP, cores, machine
 from optkit.core.settings import DEFAULT, Settings
 from optkit.recipe.tuning import Objective, Space
@@ -75,6 +77,13 @@ def families(
                 key = (variant.word, *(getattr(settings, name) for name in _OF_FAMILY))
                 found.setdefault(key, []).append(one)
     return list(found.values())
+
+
+def source_as_it_is(source: Artifact) -> Candidate:
+    """The source as anyone would run it: what the choice is compared with."""
+    found = runtime_of(source.format)
+    assert found is not None
+    return Candidate(Variant("source", "fp32", source, found[0]), DEFAULT)
 
 
 def _choices(variant: Variant, wanted: Space, objective: Objective) -> dict[str, Sequence[Any]]:

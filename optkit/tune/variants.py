@@ -15,6 +15,7 @@ from optkit.planner import make_plan
 from optkit.recipe.load import LoadedRecipe
 from optkit.recipe.model import Recipe
 from optkit.recipe.order import precision_of
+from optkit.recipe.places import Place, Positions
 
 PRECISIONS = ("fp32", "int8")
 """What is tried unless the recipe names variants."""
@@ -112,7 +113,8 @@ def _built(word: str, loaded: LoadedRecipe, shop: Workshop) -> Iterator[Variant]
         return
     name, _, precision = word.rpartition("-")
     update: Mapping[str, Any] = {"passes": None, "precision": precision, "to": (name,)}
-    derived = replace(loaded, recipe=recipe.model_copy(update=dict(update)))
+    nowhere = Positions(values={(): Place(0, 0, word)})  # nobody wrote what is derived
+    derived = replace(loaded, recipe=recipe.model_copy(update=dict(update)), positions=nowhere)
     yield _reached(word, precision, derived, shop, name)
 
 
@@ -123,14 +125,8 @@ def _reached(word: str, precision: str, loaded: LoadedRecipe, shop: Workshop, go
         (target,) = (one for one in targets if one.format == goal)
         reached = reach(target, shop)
     except OptkitError as error:
-        return Variant(word, precision, reason=_bare(error.message))
+        return Variant(word, precision, reason=error.message.removeprefix(f"{word}: "))
     found = runtime_of(reached.artifact.format)
     if found is None:
         return Variant(word, precision, reason=f"nothing here runs {reached.artifact.format}")
     return Variant(word, precision, reached.artifact, found[0], reached.results)
-
-
-def _bare(message: str) -> str:
-    """A message without the place in a recipe that nobody wrote."""
-    head, colon, tail = message.partition(": ")
-    return tail if colon and ".yaml:" in head else message

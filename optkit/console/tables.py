@@ -53,6 +53,8 @@ def table(
         kept = [at for at, head in enumerate(heads) if head != extra]
         heads, rows = [heads[at] for at in kept], [[row[at] for at in kept] for row in rows]
         drawn = _draw(heads, rows, title, right, right | {*whole})
+    if rich.measure(drawn, options=roomy).minimum > rich.width:  # a figure cut short would be false
+        drawn = _draw(heads, rows, title, right, set())
     rich.print(drawn)
 
 

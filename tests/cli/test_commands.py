@@ -235,6 +235,18 @@ def test_a_scenario_that_is_not_there_is_told_before_any_step(
     refused: Callable[..., None], recipe: Path
 ) -> None:
     refused(
-        "run", recipe, "--set", "benchmark={scenarios: [server]}",
-        cause="unknown scenario 'server'", fix="one of offline, single-stream",
+        "run", recipe, "--set", "benchmark={scenarios: [burst]}",
+        cause="--set benchmark={scenarios: [burst]}: 'benchmark.scenarios[0]' cannot be 'burst'",
+        fix="one of multi-stream, offline, server, single-stream",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("device", ["GPU", "HETERO:GPU,CPU"])
+def test_a_device_that_is_not_there_is_told_before_any_step(
+    refused: Callable[..., None], recipe: Path, device: str
+) -> None:
+    within = f", named in '{device}'" if ":" in device else ""
+    refused(
+        "run", recipe, "--set", f"benchmark={{devices: ['{device}']}}",
+        cause=f"OpenVINO has no device 'GPU' here{within}", fix="one of CPU…",
     )  # fmt: skip

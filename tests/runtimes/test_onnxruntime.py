@@ -1,5 +1,6 @@
 """ONNX Runtime runs ONNX; what it executed is read from the graph that it optimized."""
 
+import json
 import os
 import threading
 import time
@@ -62,6 +63,29 @@ def test_half_outputs_come_out_as_float32(tmp_path):
 
 def test_executed_float(tmp_path):
     assert session(models.onnx_file(ConvNet, tmp_path / "m.onnx")).executed() == {"fp32": 2}
+
+
+def test_graph_optimizations_are_a_setting(tmp_path):
+    """Given: a convolution with a ReLU behind it.
+
+    Result: one operation where ONNX Runtime may rewrite the graph, both where it may not.
+    """
+    path = models.onnx_file(ConvNet, tmp_path / "m.onnx")
+    given = {node.op_type for node in onnx.load(path).graph.node}
+    assert {"Conv", "Relu"} <= given
+
+    def ran(**settings):
+        """Names of the operations that ONNX Runtime traced."""
+        opened, ended = runtime.open_traced(
+            models.artifact("onnx", path), Settings(threads=1, **settings), tmp_path
+        )
+        out = opened(feed(ConvNet))["output"]
+        np.testing.assert_allclose(out, truth(ConvNet).numpy(), rtol=1e-5, atol=1e-5)
+        rows = json.loads(ended().read_text())
+        return {row["args"]["op_name"] for row in rows if "op_name" in row.get("args", {})}
+
+    assert "Relu" not in ran()
+    assert "Relu" in ran(graph_optimizations=False)
 
 
 def test_executed_counts_no_product_of_two_activations(tmp_path):

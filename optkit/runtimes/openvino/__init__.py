@@ -112,10 +112,15 @@ def _feed(request: Any, inputs: Sequence[tuple[str, int]], arrays: Arrays) -> No
     Half inputs are fed from the samples of the float32 model.
     """
     import numpy as np
+    import openvino
 
     for name, index in inputs:
         array, tensor = arrays[name], request.get_input_tensor(index)
         if tuple(tensor.shape) != array.shape:
+            taken = request.model_inputs[index].partial_shape
+            if not taken.compatible(openvino.PartialShape(list(array.shape))):
+                # a smaller one would be taken as it is, and what follows read beside it
+                raise ValueError(f"input {name} is {list(array.shape)}, the model takes {taken}")
             tensor.shape = array.shape
         np.copyto(tensor.data, array, casting="same_kind")
 

@@ -83,9 +83,9 @@ def _wanted(
     from typing import get_args
 
     from optkit.core.errors import bad_input
-    from optkit.recipe.tuning import Objective, Tune, parse_constraint
+    from optkit.recipe.tuning import Objective, parse_constraint
 
-    wanted = loaded.recipe.tune or Tune()
+    wanted = loaded.recipe.tune
     update: dict[str, object] = {}
     if objective is not None:
         if objective not in get_args(Objective):

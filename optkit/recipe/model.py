@@ -297,5 +297,5 @@ class Recipe(_Section):
     gates: dict[GateName, Bound] = Field(
         {}, description="bounds on measured figures; missing one fails the run"
     )
-    tune: Tune | None = Field(None, description="what optkit tune looks for, and among what")
+    tune: Tune = Field(Tune(), description="what optkit tune looks for, and among what")
     seed: Annotated[Whole, Field(ge=0)] = Field(0, description="for anything random")

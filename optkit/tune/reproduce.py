@@ -14,6 +14,7 @@ from optkit.recipe.model import PassSpec
 from optkit.recipe.relocate import relocated
 from optkit.recipe.save import check_place
 from optkit.recipe.schema import FILE
+from optkit.recipe.tuning import Tune
 from optkit.tune.space import Candidate
 
 
@@ -54,7 +55,7 @@ def reproducing(
             "passes": tuple(PassSpec(name=step.name, options=dict(step.options)) for step in steps),
             "benchmark": benchmark,
             "gates": {**recipe.gates, **gates},
-            "tune": None,
+            "tune": Tune(),
         }
     )
     return replace(loaded, recipe=made)

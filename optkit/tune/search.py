@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optkit.benchmark.run import Interrupted
-from optkit.core.errors import Exit
+from optkit.core.errors import Exit, OptkitError
 from optkit.core.events import Listener, silent
 from optkit.engine.data import Data
 from optkit.engine.run import DEFAULT, Wishes, open_workshop, workplace
 from optkit.engine.stage import Workshop
 from optkit.recipe.gates import Bound
 from optkit.recipe.load import LoadedRecipe
-from optkit.recipe.tuning import STATIC, TIMED, Tune
+from optkit.recipe.tuning import STATIC, TIMED, Objective, Tune
 from optkit.tune.explain import explain
 from optkit.tune.fidelity import Fidelity, fidelity
-from optkit.tune.halving import search
+from optkit.tune.halving import Standing, search
 from optkit.tune.measuring import SCENARIOS, Bench
 from optkit.tune.reproduce import reproducing
 from optkit.tune.rows import Entry, rows_of
@@ -62,10 +61,10 @@ def tune(
         listen: told of progress.
 
     Raises:
-        OptkitError: bad input.
+        OptkitError: bad input, or not one candidate runs.
         KeyboardInterrupt: what was measured is kept.
     """
-    wanted = wanted or loaded.recipe.tune or Tune()
+    wanted = wanted or loaded.recipe.tune
     started = time.perf_counter()
     bounds = constraints(loaded, wanted)
     with workplace(wishes) as store, tempfile.TemporaryDirectory() as folder:
@@ -89,35 +88,59 @@ def tune(
         )
         names = [[one.name for one in group] for group in fit]
         searching = time.perf_counter()
-        try:
-            standings = search(
-                names, bench.measure, bench.split, wanted.seconds, source.name if names else None
-            )
-        except Interrupted:
-            raise KeyboardInterrupt from None
+        standings = search(
+            names, bench.measure, bench.split, wanted.seconds, source.name if names else None
+        )
         searched = time.perf_counter() - searching
+    _refuse_what_never_runs(standings, bench)
     entries = [Entry(candidates[name], checked[_model(candidates[name])], standing,
                      bench.rows.get(name)) for name, standing in standings.items()]  # fmt: skip
     entries += [Entry(group[0], checked[_model(group[0])]) for group in groups if group not in fit]
-    rows, pick = rows_of(entries, wanted.objective)
-    rows += [_unmade(variant) for variant in variants if variant.artifact is None]
-    why = explain(rows, pick, wanted.objective, bounds)
+    told = _told(entries, variants, wanted.objective, bounds)
     document = {
-        "objective": wanted.objective,
-        "scenario": SCENARIOS[wanted.objective],
-        "constraints": {name: bound.model_dump(exclude_none=True)
-                        for name, bound in bounds.items()},
-        "candidates": rows,
-        "pick": pick,
-        "why": why,
+        **told,
         "seconds": time.perf_counter() - started,
         "search_seconds": searched,
         "measured": bench.measured,
-    }  # fmt: skip
-    recipe = None
-    if pick is not None:
-        recipe = reproducing(loaded, candidates[pick], SCENARIOS[wanted.objective], bounds)
-    return Tuned({"tune": document}, recipe, Exit.OK if recipe else Exit.GATED)
+    }
+    if told["pick"] is None:
+        return Tuned({"tune": document}, None, Exit.GATED)
+    pick = candidates[told["pick"]]
+    recipe = reproducing(loaded, pick, SCENARIOS[wanted.objective], bounds)
+    return Tuned({"tune": document}, recipe, Exit.OK)
+
+
+def _told(
+    entries: Sequence[Entry],
+    variants: Sequence[Variant],
+    objective: Objective,
+    bounds: Mapping[str, Bound],
+) -> dict[str, Any]:
+    """What was looked for, every candidate's row, the pick, and why."""
+    rows, pick = rows_of(entries, objective)
+    rows += [_unmade(variant) for variant in variants if variant.artifact is None]
+    return {
+        "objective": objective,
+        "scenario": SCENARIOS[objective],
+        "constraints": {
+            name: bound.model_dump(exclude_none=True) for name, bound in bounds.items()
+        },
+        "candidates": rows,
+        "pick": pick,
+        "why": explain(rows, pick, objective, bounds),
+    }
+
+
+def _refuse_what_never_runs(standings: Mapping[str, Standing], bench: Bench) -> None:
+    """Fail with the first one's error where every candidate failed."""
+    failed = [name for name, at in standings.items() if at.status == "failed"]
+    if failed and all(at.status in {"failed", "unable"} for at in standings.values()):
+        told = bench.rows[failed[0]]["error"]
+        raise OptkitError(
+            f"no candidate runs; {failed[0]}: {told['message']}",
+            told["hint"],
+            exit_code=Exit(told["exit"]),
+        )
 
 
 def constraints(loaded: LoadedRecipe, wanted: Tune) -> dict[str, Bound]:

@@ -193,6 +193,16 @@ def test_a_setting_that_a_model_refuses_is_told(place: Path) -> None:
     assert document["pick"] == rows[1]["name"]
 
 
+def test_settings_that_nothing_takes(place: Path) -> None:
+    settings = {"batch": [8, 16], "streams": [1]}
+    with pytest.raises(OptkitError) as error:
+        found(place, objective="throughput", variants=["onnx-fp32"], settings=settings)
+    assert error.value.message.startswith("no candidate runs; onnx-fp32 hint=throughput")
+    assert "cannot run with batch 8" in error.value.message
+    assert error.value.hint.startswith("leave batch at 1")
+    assert error.value.exit_code is Exit.BAD_INPUT
+
+
 def test_a_variant_that_cannot_be_made_is_told(place: Path) -> None:
     document = found(place, variants=["source", "module-fp32", "torchscript-fp32"])
     rows = {row["variant"]: row for row in document["candidates"]}

@@ -19,8 +19,9 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md")
 
 _BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 # What a slow machine adds, and what differs from run to run.
-_OCCASIONAL = re.compile(r"^[\w -]+: \d+ of \d+$")
-_NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?")
+_OCCASIONAL = re.compile(r"^([\w -]+: \d+ of \d+|the machine was busy, .*)$")
+_NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?([kMG]\b)?")
+_VERDICT = re.compile(r"\b(faster|slower|no difference|too noisy)$")
 
 
 def consoles(text: str) -> list[str]:
@@ -67,11 +68,12 @@ def _played(command: str, place: Path, env: dict[str, str]) -> str:
 
 
 def shape(text: str) -> list[str]:
-    """The text without what differs from run to run: numbers, widths, rules, empty lines."""
+    """The text without what differs from run to run: numbers, verdicts, widths, rules, empty
+    lines."""
     lines = []
     for line in text.splitlines():
         kept = line if line.startswith(("$ ", "exit ")) else _NUMBER.sub("#", line)
-        kept = " ".join(kept.replace("─", " ").split())
+        kept = " ".join(_VERDICT.sub("(verdict)", kept.replace("─", " ").rstrip()).split())
         if kept and not _OCCASIONAL.match(line):
             lines.append(kept)
     return lines

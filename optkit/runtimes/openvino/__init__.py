@@ -120,7 +120,7 @@ def _feed(request: Any, inputs: Sequence[tuple[str, int]], arrays: Arrays) -> No
             taken = request.model_inputs[index].partial_shape
             if not taken.compatible(openvino.PartialShape(list(array.shape))):
                 # a smaller one would be taken as it is, and what follows read beside it
-                raise ValueError(f"input {name} is {list(array.shape)}, the model takes {taken}")
+                raise RuntimeError(f"input {name} is {list(array.shape)}, the model takes {taken}")
             tensor.shape = array.shape
         np.copyto(tensor.data, array, casting="same_kind")
 

@@ -126,3 +126,15 @@ def test_verdicts_on_made_up_pairs_are_right():
     assert [told(1 / 1.05) for _ in range(20)].count("slower") >= 18
     assert alike.count("faster") + alike.count("slower") <= 1
     assert alike.count("no difference") >= 15
+
+
+def test_a_histogram_has_bins_of_equal_ratios():
+    found = stats.histogram([1.0, 1.0, 10.0, 100.0], bins=4)
+    assert (found["low_ms"], found["high_ms"]) == pytest.approx((1, 100))
+    assert found["counts"] == [2, 0, 1, 1]
+
+
+def test_a_histogram_of_one_value_has_one_bin_around_it():
+    found = stats.histogram([3.0] * 5)
+    assert found["counts"] == [5]
+    assert found["low_ms"] < 3 < found["high_ms"]

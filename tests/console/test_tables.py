@@ -1,0 +1,29 @@
+"""Numbers as people read them."""
+
+import pytest
+
+from optkit.console.tables import number, spark, speedup
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0, "0"), (0.01391, "0.0139"), (4.876, "4.88"), (99.96, "100"), (2778, "2778"),
+     (60940, "60.9k"), (1234567, "1.23M"), (2.5e9, "2.5G")],
+)  # fmt: skip
+def test_three_digits_that_count(value, told):
+    assert number(value) == told
+
+
+def test_a_bar_for_each_share():
+    assert spark([0, 1, 4, 8]) == " ▁▄█"
+    assert spark([0, 1, 10_000]) == " ▁█"  # little is not nothing
+    assert spark([0, 0]) == "  "
+    assert spark([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "ends", "told"),
+    [(4.876, (4.17, 5.234), "4.88x 4.17-5.23"), (21.38, (9.994, 101.2), "21.4x 9.99-101")],
+)
+def test_a_ratio_with_its_interval(value, ends, told):
+    assert speedup({"value": value, "ci95": ends}) == told

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from optkit.core.stats import low_percentile_ratio, mean_ci95, percentile, verdict
+from optkit.core.stats import histogram, low_percentile_ratio, mean_ci95, percentile, verdict
 
 
 def rounds(rng, scale, count=40, each=5):
@@ -129,12 +129,12 @@ def test_verdicts_on_made_up_pairs_are_right():
 
 
 def test_a_histogram_has_bins_of_equal_ratios():
-    found = stats.histogram([1.0, 1.0, 10.0, 100.0], bins=4)
+    found = histogram([1.0, 1.0, 10.0, 100.0], bins=4)
     assert (found["low_ms"], found["high_ms"]) == pytest.approx((1, 100))
     assert found["counts"] == [2, 0, 1, 1]
 
 
 def test_a_histogram_of_one_value_has_one_bin_around_it():
-    found = stats.histogram([3.0] * 5)
+    found = histogram([3.0] * 5)
     assert found["counts"] == [5]
     assert found["low_ms"] < 3 < found["high_ms"]

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-_FIGURES = ("ms", "inputs/s", "size", "loss", "x source")
+_FIGURES = ("p50 ms", "inputs/s", "size", "loss", "x source")
 _HEADS = ("model", "settings", *_FIGURES, "")
 _STYLES = {"picked": "bold green", "alike": "cyan", "missed": "yellow", "failed": "red"}
 _MOST_REASONS = 12
+_NOTE = (
+    "* on the Pareto front of latency, throughput, size and loss; compared by low percentiles of "
+    "times side by side, which load disturbs least"
+)
 
 
 def print_tune(console: Console, document: Mapping[str, Any]) -> None:
@@ -31,8 +35,7 @@ def print_tune(console: Console, document: Mapping[str, Any]) -> None:
         title += "".join(f", {words}" for words in common)
         cells = [_cells(row, common) for row in shown]
         table(console.rich, _HEADS, cells, title=title, figures=_FIGURES)
-        console.rich.print("* on the Pareto front of latency, throughput, size and loss",
-                           style="dim", markup=False)  # fmt: skip
+        console.rich.print(_NOTE, style="dim", markup=False)
     for line in _reasons([row for row in rows if row not in shown]):
         console.rich.print(line, markup=False, highlight=False)
     console.rich.print(found["why"], markup=False, highlight=False)

@@ -11,7 +11,7 @@ from optkit.core.stats import ALIKE
 from optkit.tune.fidelity import Fidelity
 from optkit.tune.front import axes, front
 from optkit.tune.halving import REACH, Standing
-from optkit.tune.measuring import timed
+from optkit.tune.measuring import timed, undisturbed
 from optkit.tune.space import Candidate
 
 Row = dict[str, Any]
@@ -44,11 +44,11 @@ def rows_of(entries: Sequence[Entry], objective: str) -> tuple[list[Row], str | 
     pick = held[0] if held else None
     rows = [_row(one, pick, objective) for one in entries]
     on_front = front({
-        row["name"]: axes(
-            row["latency_ms"]["p50"], row["throughput_per_s"], row["size_bytes"], row["fidelity"]
+        one.candidate.name: axes(
+            *undisturbed(one.row), row["size_bytes"], one.fidelity.figures
         )
-        for row in rows
-        if row["latency_ms"]
+        for one, row in zip(entries, rows, strict=True)
+        if one.row and "error" not in one.row
     })  # fmt: skip
     order = {one.candidate.name: -one.standing.value if one.standing else 1.0 for one in entries}
     rows.sort(key=lambda row: (row["status"] != "picked", -(row["rung"] or 0), order[row["name"]]))

@@ -167,6 +167,8 @@ class _Race:
             plain = self.standings[family[0]]
             unable = plain.status == "failed"
             far = best is not None and plain.high * REACH < self.standings[best].low
+            if far and not unable:  # to load it again would cost more than it can tell
+                self._update(family[0], status="slower", against=best)
             for name in family[1:]:
                 if unable:
                     self._update(name, status="unable", against=family[0])

@@ -264,6 +264,7 @@ def _settings(wanted: Benchmark, device: str, *, source: bool) -> Settings:
         batch=wanted.batch,
         infer_precision=wanted.infer_precision,
         pin=wanted.pin,
+        mode=wanted.mode,
     )
 
 

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from optkit.catalogue import did_you_mean, format_names
-from optkit.core.settings import Api, Hint, InferPrecision
+from optkit.core.settings import Api, Hint, InferPrecision, Mode
 from optkit.core.signature import Dim, TensorSpec, parse_dim
 from optkit.recipe.gates import Bound, GateName
 from optkit.recipe.places import found
@@ -263,6 +263,9 @@ class Benchmark(_Section):
         "f32", description="what arithmetic the runtime may use"
     )
     pin: StrictBool | None = Field(None, description="bind threads to cores")
+    mode: Mode | None = Field(
+        None, description="how torch runs the result; default: as its file says"
+    )
     per_query: Count = Field(8, description="inferences that come at once in multi-stream")
     latency_bound_ms: Annotated[Number, Field(gt=0)] = Field(
         100.0, description="what 99 % of the latencies have to keep in server, in milliseconds"

@@ -44,6 +44,7 @@ def reproducing(
             "batch": settings.batch,
             "infer_precision": settings.infer_precision,
             "pin": settings.pin,
+            "mode": settings.mode,
         }
     )
     steps = pick.variant.steps

@@ -262,3 +262,12 @@ def test_the_recipe_makes_what_was_picked(place: Path, tmp_path: Path) -> None:
     row = next(row for row in manifest["benchmark"] if row["artifact"] == "model.xml")
     assert (row["settings"]["streams"], row["settings"]["hint"]) == (1, "throughput")
     assert next(gate for gate in manifest["gates"] if gate["name"] == "cosine")["bound"] == ">= 0.9"
+
+
+def test_the_recipe_names_torchs_mode(place: Path, tmp_path: Path) -> None:
+    result = tuned(place, variants=["source"], settings={"mode": ["frozen"], "threads": [1]})
+    assert result.recipe is not None
+    quick = result.recipe.recipe.benchmark.model_copy(update={"seconds": 0.1})
+    recipe = result.recipe.recipe.model_copy(update={"benchmark": quick})
+    done = run(LoadedRecipe(recipe, result.recipe.path, result.recipe.positions), tmp_path / "out")
+    assert done.manifest["benchmark"][-1]["settings"]["mode"] == "frozen"

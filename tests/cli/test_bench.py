@@ -189,7 +189,8 @@ def interrupted(shelf: Path, store: Path, place: Path, *flags: str) -> tuple[int
     ]  # fmt: skip
     ours, terminal = pty.openpty()
     process = subprocess.Popen(
-        command, cwd=place, env=environment(store, COLUMNS="100", TERM="xterm"), text=True,
+        command, cwd=place, env=environment(store, COLUMNS="100", TERM="xterm", NO_COLOR=""),
+        text=True,
         stdout=subprocess.PIPE if "--json" in flags else terminal, stderr=terminal,
         start_new_session=True,
     )  # fmt: skip

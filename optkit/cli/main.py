@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 
 from optkit.core.errors import Exit, OptkitError, bad_input
+from optkit.core.interrupts import remember_interrupts
 from optkit.core.release import VERSION
 
 COMMANDS = (
@@ -43,7 +44,15 @@ def main() -> NoReturn:
     # torch's threads spin while they wait for each other; on a busy machine, such as a CI runner,
     # that can make a small network a hundred times slower. Timing is done in another process.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    sys.exit(int(run_command(sys.argv[1:])))
+    remember_interrupts()
+    code = int(run_command(sys.argv[1:]))
+    if code == Exit.INTERRUPTED:
+        # Where a library was executing generated code when Ctrl-C came, Python would remember an
+        # unhandled interrupt, and end itself by a signal instead of this code.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run_command(arguments: list[str]) -> int:

@@ -47,14 +47,17 @@ def table(
         extra: the head of a column that is left out where there is no room for it.
     """
     rows, right = list(rows), set(figures)
-    drawn = _draw(heads, rows, title, right, right | {*whole})
+    unbroken = right | {*whole}
     roomy = rich.options.update(width=10_000)
+    drawn = _draw(heads, rows, title, right, unbroken)
     if extra and rich.measure(drawn, options=roomy).maximum > rich.width:
         kept = [at for at, head in enumerate(heads) if head != extra]
         heads, rows = [heads[at] for at in kept], [[row[at] for at in kept] for row in rows]
-        drawn = _draw(heads, rows, title, right, right | {*whole})
+        drawn = _draw(heads, rows, title, right, unbroken)
+    if rich.measure(drawn, options=roomy).minimum > rich.width:
+        drawn = _draw(heads, rows, title, right, unbroken, gap=0)
     if rich.measure(drawn, options=roomy).minimum > rich.width:  # a figure cut short would be false
-        drawn = _draw(heads, rows, title, right, set())
+        drawn = _draw(heads, rows, title, right, set(), gap=0)
     rich.print(drawn)
 
 
@@ -64,6 +67,7 @@ def _draw(
     title: str,
     right: set[str],
     whole: set[str],
+    gap: int = 1,
 ) -> Any:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -71,6 +75,7 @@ def _draw(
 
     drawn = Table(
         box=SIMPLE_HEAD,
+        padding=(0, gap),
         pad_edge=False,
         collapse_padding=True,
         title=Text(title, "bold") if title else None,
@@ -83,10 +88,18 @@ def _draw(
             overflow="fold",
             justify="right" if head in right else "left",
             no_wrap=head in whole,
+            # what rich takes for the least width otherwise is that of the longest word
+            min_width=_width(head, [row[index] for row in rows]) if head in whole else None,
         )
     for row in rows:
         drawn.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return drawn
+
+
+def _width(head: str, cells: Sequence[Cell]) -> int:
+    from rich.cells import cell_len
+
+    return max(cell_len(line) for text in (head, *map(str, cells)) for line in text.split("\n"))
 
 
 def print_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

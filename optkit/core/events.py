@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from optkit.core.interrupts import check_interrupt
+
 
 @dataclass(frozen=True)
 class Event:
@@ -36,9 +38,13 @@ def silent(_event: Event) -> None:
 
 
 def unfailing(listen: Listener) -> Listener:
-    """The listener, its exceptions dropped: a display that breaks must not fail a step."""
+    """The listener, its exceptions dropped: a display that breaks must not fail a step.
+
+    Telling is also where a Ctrl-C takes effect that a library has swallowed.
+    """
 
     def tell(event: Event) -> None:
+        check_interrupt()
         with suppress(Exception):
             listen(event)
 

@@ -1,8 +1,11 @@
 """Numbers as people read them."""
 
-import pytest
+import io
 
-from optkit.console.tables import number, spark, speedup
+import pytest
+from rich.console import Console as Rich
+
+from optkit.console.tables import number, spark, speedup, table
 
 
 @pytest.mark.parametrize(
@@ -27,3 +30,35 @@ def test_a_bar_for_each_share():
 )
 def test_a_ratio_with_its_interval(value, ends, told):
     assert speedup({"value": value, "ci95": ends}) == told
+
+
+def drawn(width, *cells, figures=("ms", "speedup"), whole=("model",)):
+    stream = io.StringIO()
+    table(
+        Rich(file=stream, width=width), ("model", "ms", "speedup", ""), [cells],
+        figures=figures, whole=whole,
+    )  # fmt: skip
+    _, _, below = stream.getvalue().rpartition("─")
+    return [line.rstrip() for line in below.splitlines() if line.strip()]
+
+
+CELLS = ("model.onnx", "0.0539", "1.23x 1.11-1.35", "no difference")
+
+
+@pytest.mark.parametrize(
+    ("width", "rows"),
+    [
+        (54, [" model.onnx  0.0539  1.23x 1.11-1.35  no difference"]),
+        (51, [" model.onnx  0.0539  1.23x 1.11-1.35  no",
+              "                                      difference"]),
+        (46, [" model.onnx 0.0539 1.23x 1.11-1.35 no",
+              "                                   difference"]),
+    ],
+)  # fmt: skip
+def test_words_wrap_then_gaps_close_and_figures_stay_whole(width, rows):
+    assert drawn(width, *CELLS) == rows
+
+
+def test_where_there_is_no_room_at_all_nothing_is_cut_off():
+    text = "".join("".join(line.split()) for line in drawn(24, *CELLS))
+    assert sorted(text) == sorted("".join("".join(CELLS).split()))

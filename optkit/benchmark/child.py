@@ -39,6 +39,13 @@ ROUNDS = range(10, 1000)
 FEW_ROUNDS = 3
 PATIENCE = 2.0
 
+# What opening takes at most that counts as a library's import: the next time it goes quicker.
+IMPORTS = 10.0
+# Who measures for less does not ask for certainty.
+GLANCE = 1.0
+# Models are open twice while they are opened anew.
+LARGE = 10**9
+
 Tell = Callable[..., None]
 
 
@@ -48,6 +55,16 @@ class Runner:
 
     load: Load
     turn: Callable[[int], Turn]
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """When a sitting begins and ends, and when all of them end, in seconds of measuring."""
+
+    begins: float
+    ends: float
+    whole: float
 
 
 def main() -> None:
@@ -74,15 +91,42 @@ def teller(voice: IO[str]) -> Tell:
 
 
 def _measure(plan: Plan, tell: Tell) -> None:
+    """Measure in sittings: the models are loaded anew for each, to lie elsewhere in memory."""
     scenario = scenarios.find(plan.scenario)
+    order = list(range(len(plan.contenders)))
+    shuffle = random.Random(plan.seed).shuffle  # noqa: S311  no secret hangs on it
+    budget = plan.seconds * len(order)
+    length = budget / plan.sittings if _anew(plan, scenario) else budget
+    spent, runners = 0.0, dict[int, Runner]()
+    while spent < budget and order:
+        began = time.perf_counter()
+        before, runners = runners, _all_opened(plan, order, scenario, tell)
+        for runner in before.values():
+            runner.close()
+        opening = time.perf_counter() - began
+        # To open the models anew takes no longer than to measure them.
+        if spent or opening > IMPORTS + length:
+            length = max(length, opening)
+        rest = budget - spent
+        length = rest if rest < 1.5 * length else length
+        order = _rounds(plan, runners, Sitting(spent, spent + length, budget), shuffle, tell)
+        spent += length
+
+
+def _anew(plan: Plan, scenario: Scenario) -> bool:
+    """Whether models are opened again: it pays, there is room, turns can be put together."""
+    light = sum(one.artifact.bytes for one in plan.contenders) < LARGE
+    return scenario.RESUMES and light and plan.seconds >= GLANCE
+
+
+def _all_opened(plan: Plan, order: list[int], scenario: Scenario, tell: Tell) -> dict[int, Runner]:
     runners: dict[int, Runner] = {}
-    for at in range(len(plan.contenders)):
+    for at in order:
         try:
             runners[at] = _opened(plan, at, scenario, tell)
         except Exception as error:  # the others go on
             _tell_failed(plan.contenders[at], at, error, tell)
-    if runners:
-        _rounds(plan, runners, tell)
+    return runners
 
 
 def _opened(plan: Plan, at: int, scenario: Scenario, tell: Tell) -> Runner:
@@ -106,8 +150,8 @@ def _opened(plan: Plan, at: int, scenario: Scenario, tell: Tell) -> Runner:
     }
     tell("opened", contender=at, executed=executed, settings=used, warmup=warm.inferences)
     if load.turns is not None:
-        return Runner(load, load.turns(warm.ns))
-    return Runner(load, lambda _: load.block(warm.block))
+        return Runner(load, load.turns(warm.ns), session.close)
+    return Runner(load, lambda _: load.block(warm.block), session.close)
 
 
 def settled(settings: Settings, scenario: Scenario) -> Settings:
@@ -132,22 +176,32 @@ def batched(arrays: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
     }
 
 
-def _rounds(plan: Plan, runners: dict[int, Runner], tell: Tell) -> None:
-    """Let the models take turns until the time is spent and no search goes on."""
+def _rounds(
+    plan: Plan,
+    runners: dict[int, Runner],
+    sitting: Sitting,
+    shuffle: Callable[[list[int]], None],
+    tell: Tell,
+) -> list[int]:
+    """Let the models take turns until the sitting is over and no search goes on.
+
+    Returns:
+        The models that did not fail.
+    """
     order = list(runners)
-    shuffle = random.Random(plan.seed).shuffle  # noqa: S311  no secret hangs on it
-    budget = plan.seconds * len(order)
-    start = time.perf_counter()
+    length = sitting.ends - sitting.begins
+    least = ROUNDS.start if length >= sitting.whole else FEW_ROUNDS
+    start = time.perf_counter() - sitting.begins
     gc.collect()
     gc.disable()
     for done in range(ROUNDS.stop):
         spent = time.perf_counter() - start
-        tell("progress", done=min(spent, budget), total=budget)
+        tell("progress", done=min(spent, sitting.ends), total=sitting.whole)
         # A model that takes seconds per inference is not made to go through all the rounds.
-        slow = spent >= max(5 * budget, PATIENCE * len(runners))
-        enough = done >= ROUNDS.start or (slow and done >= FEW_ROUNDS)
+        slow = spent >= sitting.begins + max(5 * length, PATIENCE * len(runners))
+        enough = done >= least or (slow and done >= FEW_ROUNDS)
         searching = any(runners[at].load.searching() for at in order)
-        if spent >= budget and enough and not searching:
+        if not order or (spent >= sitting.ends and enough and not searching):
             break
         shuffle(order)
         for at in tuple(order):
@@ -159,8 +213,8 @@ def _rounds(plan: Plan, runners: dict[int, Runner], tell: Tell) -> None:
                 order.remove(at)
             else:
                 tell("turn", contender=at, **asdict(turn))
-        if not order:
-            break
+    gc.enable()
+    return order
 
 
 def _turn(runner: Runner, number: int) -> Turn:

@@ -40,6 +40,7 @@ class Measured:
 
     facts: Row = field(default_factory=dict)
     turns: list[Turn] = field(default_factory=list)
+    sittings: list[int] = field(default_factory=list)  # the number of turns before each
     error: OptkitError | None = None
 
 
@@ -47,7 +48,8 @@ def measure(plan: Plan, progress: Progress = lambda _done, _total: None) -> list
     """Measure every contender; one row each, in the plan's order.
 
     A row has the manifest's keys, with `artifact` the contender's name and `speedup` None, and
-    beside them `warmup`, inferences until the model was steady; `preempted`, the share of samples
+    beside them `sittings`, the rounds for which the models were loaded once and then anew;
+    `warmup`, inferences until the model was steady; `preempted`, the share of samples
     during which the kernel took a core from the process; `raw_ms`, the samples by round, in
     milliseconds; and `histogram`, how these lie (`optkit.core.stats.histogram`). In the offline
     scenario a sample is the mean time per inference of one block. `throughput_per_s` counts
@@ -84,7 +86,7 @@ def measure(plan: Plan, progress: Progress = lambda _done, _total: None) -> list
 def compare(row: Mapping[str, Any], base: Mapping[str, Any]) -> Row | None:
     """The manifest's `speedup`: how many times faster `row` is than `base`, per input.
 
-    The 10th percentile of the base's samples over that of the row's, from one measurement of both;
+    The ratio of their times in the rounds of one measurement (`optkit.core.stats.paired_ratio`);
     for `server`, the ratio of the loads, its interval as wide as the search left it open. The
     `verdict` is that of `optkit.core.stats.verdict`. None where one of them has no figures, or the
     base holds no load.
@@ -97,7 +99,7 @@ def compare(row: Mapping[str, Any], base: Mapping[str, Any]) -> Row | None:
         of_row, of_base = row["server"]["bracket"], base["server"]["bracket"]
         ratio = of_row[0] / of_base[0], of_row[0] / of_base[1], of_row[1] / of_base[0]
     else:
-        ratio = stats.low_percentile_ratio(base["raw_ms"], row["raw_ms"])
+        ratio = stats.paired_ratio(base["raw_ms"], row["raw_ms"], row["sittings"])
     batches = row["settings"]["batch"] / base["settings"]["batch"]
     value, low, high = (batches * end for end in ratio)
     return {
@@ -135,7 +137,9 @@ def _listen(plan: Plan, known: list[Measured], progress: Progress) -> float | No
                         spent = word["done"]
                         progress(spent, word["total"])
                     case "opened":
-                        known[word.pop("contender")].facts = word
+                        one = known[word.pop("contender")]
+                        one.facts = one.facts or word
+                        one.sittings.append(len(one.turns))
                     case "turn":
                         known[word.pop("contender")].turns.append(Turn(**word))
                     case "failed":
@@ -159,6 +163,7 @@ def _cut(known: list[Measured], left: list[int], *, keep: bool) -> None:
     whole = min(len(known[at].turns) for at in left) if keep else 0
     for at in left:
         del known[at].turns[whole:]
+        known[at].sittings = [start for start in known[at].sittings if start < whole]
 
 
 def _rows(plan: Plan, known: list[Measured], missing: OptkitError) -> list[Row]:
@@ -184,7 +189,11 @@ def _row(plan: Plan, contender: Contender, known: Measured, missing: OptkitError
     figures = scenarios.find(plan.scenario).figures(known.turns, plan, batch)
     facts = {"executed": known.facts["executed"], "warmup": known.facts["warmup"]}
     lie = stats.histogram([sample for samples in figures["raw_ms"] for sample in samples])
-    return {**row, **facts, "speedup": None, **figures, "histogram": lie}
+    ends = [*known.sittings[1:], len(known.turns)]
+    sittings = [end - start for start, end in zip(known.sittings, ends, strict=True)]
+    return {
+        **row, **facts, "sittings": sittings, "speedup": None, **figures, "histogram": lie
+    }  # fmt: skip
 
 
 @contextlib.contextmanager

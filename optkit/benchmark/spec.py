@@ -52,6 +52,8 @@ class Plan:
         scenario: how load is offered, a file name under `scenarios` with hyphens.
         seed: of the order in which they take turns, and of arrivals.
         warmup: seconds after which a model is timed even if it is not steady yet.
+        sittings: how often the models are loaded anew at most, so that a ratio does not hang on
+            where memory came to lie once.
         silence: seconds without a word after which the measuring process counts as hung.
         per_query: inferences that come at once in `multi-stream`; MLPerf's default.
         latency_bound_ms: what 99 % of the latencies have to keep in `server`.
@@ -62,6 +64,7 @@ class Plan:
     scenario: str = "single-stream"
     seed: int = 0
     warmup: float = 3.0
+    sittings: int = 10
     silence: float = 300.0
     per_query: int = 8
     latency_bound_ms: float = 100.0

@@ -11,6 +11,11 @@ from optkit.cli import options
 
 if TYPE_CHECKING:
     from optkit.core.errors import OptkitError
+    from optkit.core.events import Listener
+    from optkit.engine.bench import Bench
+    from optkit.engine.run import Wishes
+
+    Row = dict[str, Any]
 
 Words = Optional[str]  # noqa: UP045 - typer reads it
 
@@ -71,6 +76,7 @@ def bench(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Write every row with its samples to this file, as JSON."),
     ] = None,
+    report: options.Report = None,
     factory: options.Factory = None,
     trust_code: options.Trust = False,
     json: options.Json = False,
@@ -79,13 +85,13 @@ def bench(
 ) -> None:
     """Time models side by side, with every combination of settings, interleaved in one run."""
     from optkit import console as say
-    from optkit.benchmark.run import Interrupted
     from optkit.cli.choices import choices, words
     from optkit.core.signature import parse_input
-    from optkit.engine.bench import Bench, bench_models, every_choice
-    from optkit.engine.profile import profile_models
+    from optkit.core.writing import write_text
+    from optkit.engine.bench import Bench, every_choice
     from optkit.engine.proof import without_raw
     from optkit.engine.run import Wishes
+    from optkit.report.html import render_benchmark
 
     console = say.open_console(json=json, quiet=quiet)
     chosen = choices(
@@ -111,20 +117,14 @@ def bench(
         data=data,
         factory=factory,
     )
-    stopped = False
     wishes = Wishes(trusted=trust_code, verbose=verbose)
     with say.progress(console) as listen:
-        try:
-            rows = bench_models(wanted, wishes, listen)
-        except Interrupted as interrupted:
-            rows, stopped = interrupted.rows, True
-        try:
-            profiled = profile_models(wanted, wishes, listen) if profile and not stopped else []
-        except Interrupted as interrupted:
-            profiled, stopped = interrupted.rows, True
+        rows, profiled, stopped = _measured(wanted, wishes, listen, profile=profile)
     further = {"profile": profiled} if profile else {}
     if raw is not None:
         say.write_json(raw, {"benchmark": rows} | further)
+    if report is not None:
+        write_text(report, render_benchmark(rows, profiled))
     document = {"benchmark": [without_raw(row) for row in rows]} | further
     if json and not stopped:
         say.print_json(console, document)
@@ -134,6 +134,24 @@ def bench(
             say.print_profile(console, further)
     if stopped:
         raise _interrupted(document)
+
+
+def _measured(
+    wanted: Bench, wishes: Wishes, listen: Listener, *, profile: bool
+) -> tuple[list[Row], list[Row], bool]:
+    """The benchmark's rows, the profile's, and whether Ctrl-C ended them early."""
+    from optkit.benchmark.run import Interrupted
+    from optkit.engine.bench import bench_models
+    from optkit.engine.profile import profile_models
+
+    try:
+        rows = bench_models(wanted, wishes, listen)
+    except Interrupted as interrupted:
+        return interrupted.rows, [], True
+    try:
+        return rows, profile_models(wanted, wishes, listen) if profile else [], False
+    except Interrupted as interrupted:
+        return rows, interrupted.rows, True
 
 
 def _interrupted(document: dict[str, Any]) -> OptkitError:

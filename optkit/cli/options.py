@@ -27,6 +27,10 @@ NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep nothing, take no
 Remeasure = Annotated[
     bool, typer.Option("--remeasure", help="Repeat validation and benchmark even where known.")
 ]
+Report = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(metavar="FILE", help="Write what was found, with pictures, to this HTML page."),
+]
 Inputs = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(

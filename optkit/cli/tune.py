@@ -34,6 +34,7 @@ def tune(
             "--output", "-o", metavar="FILE", help="The recipe to write; ./NAME-tuned.yaml."
         ),
     ] = None,
+    report: options.Report = None,
     set_: options.Set = None,
     trust_code: options.Trust = False,
     no_cache: options.NoCache = False,
@@ -46,9 +47,11 @@ def tune(
     from optkit import console as say
     from optkit.console.tune import print_tune
     from optkit.core.errors import bad_input
+    from optkit.core.writing import write_text
     from optkit.engine.run import Wishes
     from optkit.recipe.load import load_recipe
     from optkit.recipe.save import check_place
+    from optkit.report.html import render_search
     from optkit.tune.reproduce import write_recipe
     from optkit.tune.search import tune as find
 
@@ -65,6 +68,8 @@ def tune(
     if found.recipe is not None:
         write_recipe(found.recipe, place, found.document["tune"]["why"])
     document = {"tune": {**found.document["tune"], "recipe": str(place) if found.recipe else None}}
+    if report is not None:
+        write_text(report, render_search(document["tune"]))
     if json:
         say.print_json(console, document)
     elif not quiet:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from optkit.core.errors import OptkitError, bad_input
+from optkit.core.errors import OptkitError
+from optkit.core.writing import write_text
 
 if TYPE_CHECKING:
     from rich.console import Console as Rich
@@ -75,10 +76,7 @@ def write_json(path: Path, document: Any) -> None:
     Raises:
         OptkitError: it cannot be written (bad input).
     """
-    try:
-        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise bad_input(f"cannot write {path}: {error.strerror}", "name another file") from None
+    write_text(path, json.dumps(document, indent=1) + "\n")
 
 
 def print_json(console: Console, document: Any) -> None:

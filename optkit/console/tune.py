@@ -18,8 +18,8 @@ _HEADS = ("model", "settings", *_FIGURES, "")
 _STYLES = {"picked": "bold green", "alike": "cyan", "missed": "yellow", "failed": "red"}
 _MOST_REASONS = 12
 _NOTE = (
-    "* on the Pareto front of latency, throughput, size and loss; compared by low percentiles of "
-    "times side by side, which load disturbs least"
+    "* on the Pareto front of latency, throughput, size and loss; compared by the low percentiles "
+    "of their times, which load disturbs least"
 )
 
 

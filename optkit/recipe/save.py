@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from optkit.core.errors import bad_input
+from optkit.core.writing import write_text
 from optkit.recipe.dump import dump
 from optkit.recipe.load import LoadedRecipe
 from optkit.recipe.relocate import relocated
@@ -31,7 +32,4 @@ def save(loaded: LoadedRecipe, path: Path) -> None:
     check_place(loaded, path)
     schema = (Path(__file__).parent / "schema.json").as_uri()
     text = dump(relocated(loaded, path.parent), header=f"yaml-language-server: $schema={schema}")
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise bad_input(f"cannot write {path}: {error.strerror}", "name another file") from None
+    write_text(path, text)

@@ -1,22 +1,54 @@
-"""report.html: a run on one self-contained page."""
+"""Reports as pages, each one self-contained file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optkit.report import pictures
-from optkit.report.plot import layout
+from optkit.report.pictures import fidelity, latencies, roofline, search
+from optkit.report.plot import Figure, layout
+
+Row = Mapping[str, Any]
 
 
 def documents(manifest: dict[str, Any]) -> Mapping[str, str]:
     """The files that a report adds to the output folder."""
-    return {"report.html": render(manifest)}
+    return {"report.html": render_run(manifest)}
 
 
-def render(manifest: Mapping[str, Any]) -> str:
-    """The page for a manifest; opens offline, on a phone, in dark mode."""
+def render_run(manifest: Row) -> str:
+    """The page of a run, from its manifest."""
+    pictures = (*latencies.of_run(manifest), *fidelity.of_run(manifest))
+    return _page("run.html.j2", run=manifest, pictures=_laid_out(pictures))
+
+
+def render_benchmark(rows: Sequence[Row], profile: Sequence[Row] = ()) -> str:
+    """The page of models timed side by side, and of where their time goes.
+
+    Args:
+        rows: of a benchmark.
+        profile: of `optkit bench --profile`.
+    """
+    return _page(
+        "benchmark.html.j2",
+        rows=rows,
+        latencies=_laid_out(latencies.of_benchmark(rows)),
+        profile=profile,
+        rooflines=_laid_out(roofline.of_profile(profile)),
+    )
+
+
+def render_search(found: Row) -> str:
+    """The page of a search, from what `optkit tune` tells."""
+    return _page("search.html.j2", found=found, pictures=_laid_out(search.of_search(found)))
+
+
+def _laid_out(figures: Iterable[Figure]) -> list[dict[str, Any]]:
+    return [layout(figure) for figure in figures]
+
+
+def _page(template: str, **content: Any) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -26,15 +58,8 @@ def render(manifest: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["size"] = _size
-    environment.filters["figure"] = _figure
-    return environment.get_template("report.html.j2").render(
-        run=manifest,
-        pictures=[
-            *map(layout, pictures.latencies(manifest)),
-            *map(layout, pictures.against_fidelity(manifest)),
-        ],
-    )
+    environment.filters |= {"size": _size, "figure": _figure, "share": "{:.1%}".format}
+    return environment.get_template(template).render(**content)
 
 
 def _size(count: int) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Literal
 
-from optkit.core.stats import Rounds, low_percentile_ratio
+from optkit.core.stats import Rounds, paired_ratio
 
 REACH = 2.0
 """How far behind the best a plain setting may be for its family to be looked into."""
@@ -33,11 +33,13 @@ class Sample:
 
     Attributes:
         rounds: times, low ones good, by round; empty where it failed.
+        sittings: how many of the rounds each loading of the models had.
         error: why it failed.
         excess: for each constraint, its figure over its bound, turned so that above 1 is a miss.
     """
 
     rounds: Rounds = ()
+    sittings: Sequence[int] = ()
     error: str | None = None
     excess: Mapping[str, float] = field(default_factory=dict)
 
@@ -100,7 +102,7 @@ def search(
 ) -> dict[str, Standing]:
     """Find the best member that keeps its constraints, by ever longer measurements of ever fewer.
 
-    The members of a rung are compared by their ratios of low percentiles to one reference, the
+    The members of a rung are compared by their ratios, round by round, to one reference, the
     leader of the rung before, which is measured along with each part: so the machine's ups and
     downs meet both, and the luck that made it the leader favours nobody.
 
@@ -248,4 +250,4 @@ class _Race:
 
 
 def _times_as_good(own: Sample, other: Sample) -> tuple[float, float, float]:
-    return (1.0, 1.0, 1.0) if own is other else low_percentile_ratio(other.rounds, own.rounds)
+    return (1.0, 1.0, 1.0) if own is other else paired_ratio(other.rounds, own.rounds, own.sittings)

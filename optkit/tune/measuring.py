@@ -32,7 +32,7 @@ Row = dict[str, Any]
 SCENARIOS = {"latency": "single-stream", "throughput": "offline"}
 WARMUP = 3.0
 LOW = 10
-"""The percentile that candidates are compared by."""
+"""The percentile of the times that nothing disturbed."""
 
 _MOST_OPEN = 8
 # A loaded model takes its weights again, packed for the processor, and its activations.
@@ -106,6 +106,7 @@ class Bench:
             SCENARIOS[self.objective],
             self.shop.seed,
             warmup=min(WARMUP, max(seconds, 0.5)),
+            **({} if seconds >= self.full else {"sittings": 1}),
         )
         try:
             return measure(
@@ -168,7 +169,7 @@ class Bench:
                 name: found["latency_p50_ms"] if name.startswith("latency") else value
                 for name, value in found.items()
             }
-        return Sample(rounds, excess=excess(bounds, found))
+        return Sample(rounds, row["sittings"], excess=excess(bounds, found))
 
 
 def timed(row: Row) -> dict[str, float | None]:
@@ -185,13 +186,17 @@ def timed(row: Row) -> dict[str, float | None]:
     return {**found, "throughput_per_s": row["throughput_per_s"]}
 
 
-def undisturbed(row: Row) -> tuple[float, float]:
-    """Latency in ms and inputs per second as they are when nothing else disturbs them.
+def undisturbed(row: Row) -> dict[str, float]:
+    """`latency_ms` and `throughput_per_s` as they are when nothing else disturbs them.
 
-    Of the low percentile that candidates are compared by, not of all samples as in `timed`.
+    Of a low percentile, not of all samples as in `timed`: candidates of different rungs met
+    different loads.
     """
     low = percentile([time for samples in row["raw_ms"] for time in samples], LOW)
-    return low * _under_way(row), 1000 * row["settings"]["batch"] / low
+    return {
+        "latency_ms": low * _under_way(row),
+        "throughput_per_s": 1000 * row["settings"]["batch"] / low,
+    }
 
 
 def _under_way(row: Row) -> int:

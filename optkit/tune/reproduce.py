@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from optkit.core.errors import bad_input
+from optkit.core.writing import write_text
 from optkit.recipe.dump import dump
 from optkit.recipe.gates import GATES, Bound
 from optkit.recipe.load import LoadedRecipe
@@ -71,7 +71,4 @@ def write_recipe(found: LoadedRecipe, path: Path, why: str) -> None:
     check_place(found, path)
     header = f"yaml-language-server: $schema={FILE.as_uri()}\nFound by optkit tune: {why}"
     text = dump(relocated(found, path.parent), header=header)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise bad_input(f"cannot write {path}: {error.strerror}", "name another file: -o") from None
+    write_text(path, text)

@@ -44,11 +44,10 @@ def rows_of(entries: Sequence[Entry], objective: str) -> tuple[list[Row], str | 
     pick = held[0] if held else None
     rows = [_row(one, pick, objective) for one in entries]
     on_front = front({
-        one.candidate.name: axes(
-            *undisturbed(one.row), row["size_bytes"], one.fidelity.figures
-        )
-        for one, row in zip(entries, rows, strict=True)
-        if one.row and "error" not in one.row
+        row["name"]: axes(**row["undisturbed"], size_bytes=row["size_bytes"],
+                          fidelity=row["fidelity"])
+        for row in rows
+        if row["undisturbed"]
     })  # fmt: skip
     order = {one.candidate.name: -one.standing.value if one.standing else 1.0 for one in entries}
     rows.sort(key=lambda row: (row["status"] != "picked", -(row["rung"] or 0), order[row["name"]]))
@@ -73,6 +72,7 @@ def _row(one: Entry, pick: Entry | None, objective: str) -> Row:
         "latency_ms": figures
         and {word: figures[f"latency_{word}_ms"] for word in ("p50", "p90", "p95", "p99")},
         "throughput_per_s": figures and figures["throughput_per_s"],
+        "undisturbed": undisturbed(row) if row and figures else None,
         "size_bytes": artifact.bytes,
         "fidelity": dict(one.fidelity.figures),
         "speedup_vs_source": over and {"value": over[0], "ci95": list(over[1:])},

@@ -184,6 +184,6 @@ def _unmade(variant: Variant) -> dict[str, Any]:
     return {
         "name": variant.word, "variant": variant.word, "runtime": None, "device": None,
         "settings": {}, "rung": None, "latency_ms": None, "throughput_per_s": None,
-        "size_bytes": None, "fidelity": {}, "speedup_vs_source": None, "status": "not made",
-        "reason": variant.reason, "excess": None, "on_front": False,
+        "undisturbed": None, "size_bytes": None, "fidelity": {}, "speedup_vs_source": None,
+        "status": "not made", "reason": variant.reason, "excess": None, "on_front": False,
     }  # fmt: skip

@@ -20,10 +20,10 @@ from optkit.benchmark.spec import (
 )
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.settings import Settings
-from optkit.core.stats import percentile
+from optkit.core.stats import paired_ratio
 
 ROW = {"artifact", "runtime", "device", "scenario", "settings", "samples", "executed", "warmup",
-       "preempted", "latency_ms", "throughput_per_s", "speedup", "raw_ms",
+       "sittings", "preempted", "latency_ms", "throughput_per_s", "speedup", "raw_ms",
        "histogram"}  # fmt: skip
 FAILED = {"artifact", "runtime", "device", "scenario", "settings", "error"}
 ARRAYS = {"image": models.example(ConvNet)[0].numpy()}
@@ -95,14 +95,13 @@ def test_three_runtimes_side_by_side(folder):
     json.dumps(rows)
 
 
-def test_a_speedup_is_the_ratio_of_low_percentiles(folder):
+def test_a_speedup_is_the_ratio_in_the_rounds(folder):
     first = contender(folder, "first")
     second = contender(folder, "second", path=first.artifact.path)
     base, row = measure(Plan((first, second), **QUICK))
     speedup = compare(row, base)
-    low = [percentile(_flat(timed), 10) for timed in (base, row)]
     assert speedup["against"] == "first"
-    assert speedup["value"] == pytest.approx(low[0] / low[1])
+    assert speedup["value"] == paired_ratio(base["raw_ms"], row["raw_ms"])[0]
     assert 0 < speedup["ci95"][0] <= speedup["ci95"][1]
     assert speedup["verdict"] in {"faster", "slower", "no difference", "too noisy"}
 
@@ -119,8 +118,22 @@ def test_a_batch_counts_its_inputs(folder):
     base, row = measure(Plan((one, many), **QUICK))
     assert row["settings"]["batch"] == 8
     assert row["throughput_per_s"] == pytest.approx(8 * 1000 / row["latency_ms"]["mean"])
-    low = [percentile(_flat(timed), 10) for timed in (base, row)]
-    assert compare(row, base)["value"] == pytest.approx(low[0] / (low[1] / 8))
+    batches = paired_ratio(base["raw_ms"], row["raw_ms"])[0]
+    assert compare(row, base)["value"] == pytest.approx(8 * batches)
+
+
+def test_models_are_loaded_anew_for_each_sitting(folder):
+    pair = (contender(folder, "a"), contender(folder, "b", "onnx", "onnxruntime"))
+    base, row = measure(Plan(pair, seconds=1.0, sittings=3))
+    assert base["sittings"] == row["sittings"]
+    assert 2 <= len(row["sittings"]) <= 3
+    assert sum(row["sittings"]) == len(row["raw_ms"])
+
+
+@pytest.mark.parametrize("more", [{"seconds": 0.5}, {"scenario": "server"}, {"sittings": 1}])
+def test_one_sitting_where_no_certainty_is_asked_or_a_search_goes_on(folder, more):
+    (row,) = measure(Plan((contender(folder, "a"),), **{"seconds": 1.0, **more}))
+    assert len(row["sittings"]) == 1
 
 
 def test_a_batch_that_does_not_fit_is_named_and_the_others_go_on(folder):

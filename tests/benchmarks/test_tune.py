@@ -18,7 +18,7 @@ import pytest
 import torch
 from timing import SECONDS
 
-from optkit.core.stats import low_percentile_ratio
+from optkit.core.stats import paired_ratio
 from optkit.engine.run import DEFAULT, open_workshop, workplace
 from optkit.recipe.load import LoadedRecipe, from_flags
 from optkit.recipe.tuning import Tune
@@ -91,6 +91,6 @@ def _beside(
         took += (time.perf_counter() - started) * len(part) / (len(part) + 1)
         for name in part:
             if samples[name].rounds:
-                ratio = low_percentile_ratio(samples[pick].rounds, samples[name].rounds)
+                ratio = paired_ratio(samples[pick].rounds, samples[name].rounds)
                 found[name] = ratio[0]
     return found, took

@@ -7,7 +7,7 @@ import models
 import pytest
 
 import optkit
-from optkit.report.html import render
+from optkit.report.html import render_run
 
 
 class Page(HTMLParser):
@@ -58,7 +58,7 @@ def test_it_lies_in_the_output_and_stands_alone(made) -> None:
 
 def test_a_missed_gate_is_the_headline(made) -> None:
     missed = {**made.manifest["gates"][0], "held": False, "value": None, "name": "speedup"}
-    page = read(render({**made.manifest, "status": "gated", "gates": [missed]}))
+    page = read(render_run({**made.manifest, "status": "gated", "gates": [missed]}))
     assert "a gate was missed" in page.text
     assert "not measured" in page.text
 
@@ -95,7 +95,7 @@ def test_pictures_of_latencies_tell_in_words_too(timed) -> None:
 
 
 def test_the_verdict_stands_beside_the_speedup(timed) -> None:
-    page = read(render(timed.manifest))
+    page = read(render_run(timed.manifest))
     for row in timed.manifest["benchmark"]:
         if speedup := row.get("speedup_vs_source"):
             assert f"{speedup['ci95'][1]:.4g}), {speedup['verdict']}" in page.text
@@ -106,7 +106,7 @@ def test_a_baseline_that_failed_is_told(timed) -> None:
     source, *rest = timed.manifest["benchmark"]
     failed = {key: source[key] for key in kept}
     failed["error"] = {"message": "net.pt crashed", "hint": "try <another>", "exit": 1}
-    page = read(render({**timed.manifest, "benchmark": [failed, *rest]}))
+    page = read(render_run({**timed.manifest, "benchmark": [failed, *rest]}))
     assert "not timed: net.pt crashed; try <another>" in page.text
     assert page.open == []
     assert page.told[0].startswith("Latencies, model.xml on CPU, single-stream. fp32: median ")

@@ -43,8 +43,9 @@ def run_all(session: Session, arrays: Arrays, count: int) -> None:
         Exception: whatever the runtime refuses one of them with.
     """
     if session.submit is None:
+        run = session.run or session.infer
         for _ in range(count):
-            session.infer(arrays)
+            run(arrays)
         return
     finished, wait = awaited(count)
     for _ in range(count):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from optkit.core.errors import OptkitError
-from optkit.core.writing import write_text
+from optkit.core.writing import to_json, write_text
 
 if TYPE_CHECKING:
     from rich.console import Console as Rich
@@ -76,12 +76,12 @@ def write_json(path: Path, document: Any) -> None:
     Raises:
         OptkitError: it cannot be written (bad input).
     """
-    write_text(path, json.dumps(document, indent=1) + "\n")
+    write_text(path, to_json(document))
 
 
 def print_json(console: Console, document: Any) -> None:
     """One JSON document on standard output."""
-    console.out.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    console.out.write(to_json(document))
     console.out.flush()
 
 

@@ -106,6 +106,8 @@ class Session:
             are not handed out. None where the runtime runs one inference at a time.
         slots: how many inferences can be under way.
         close: gives back threads and memory; nothing may be under way.
+        run: one synchronous inference whose outputs stay where they are; None where `infer` costs
+            no more.
     """
 
     infer: Callable[[Arrays], dict[str, np.ndarray]]
@@ -114,6 +116,7 @@ class Session:
     submit: Callable[[Arrays, Callable[[Exception | None], None]], None] | None = None
     slots: int = 1
     close: Callable[[], None] = lambda: None
+    run: Callable[[Arrays], object] | None = None
 
 
 class Runtime(Protocol):

@@ -1,8 +1,11 @@
-"""Writing to a file that a user named."""
+"""Documents, and files that a user named."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from optkit.core.errors import bad_input
 
@@ -17,3 +20,18 @@ def write_text(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise bad_input(f"cannot write {path}: {error.strerror}", "name another file") from None
+
+
+def to_json(manifest: Any) -> str:
+    """JSON as optkit writes it; a figure that is no number becomes null."""
+    return json.dumps(_finite(manifest), indent=2, ensure_ascii=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if abs(value) != float("inf") and value == value else None  # noqa: PLR0124
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from optkit.core.artifact import Artifact
 from optkit.core.disk import is_disk_full
@@ -98,21 +96,6 @@ def write_output(folder: Path, artifacts: Sequence[Artifact], documents: Mapping
         raise OptkitError(
             f"cannot write {folder}: {error.strerror}", "name another with -o"
         ) from error
-
-
-def to_json(manifest: Any) -> str:
-    """JSON as optkit writes it; a figure that is no number becomes null."""
-    return json.dumps(_finite(manifest), indent=2, ensure_ascii=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if abs(value) != float("inf") and value == value else None  # noqa: PLR0124
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
 
 
 def _copy(artifact: Artifact, folder: Path) -> None:

@@ -17,10 +17,11 @@ from optkit.core.errors import Exit, OptkitError
 from optkit.core.events import Listener, silent, unfailing
 from optkit.core.signature import signature_to_json
 from optkit.core.store import Store, default_root
+from optkit.core.writing import to_json
 from optkit.engine import gates
 from optkit.engine.data import Data, read_data
 from optkit.engine.manifest import Proven, make_lock, make_manifest, resolve_recipe
-from optkit.engine.output import MANIFEST, check_output, to_json, write_output
+from optkit.engine.output import MANIFEST, check_output, write_output
 from optkit.engine.proof import benchmark, figures, summarise, validate
 from optkit.engine.quiet import aloud, quiet
 from optkit.engine.source import prove, read_model

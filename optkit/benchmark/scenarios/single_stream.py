@@ -24,7 +24,8 @@ RESUMES = True
 def prepare(session: Session, arrays: Mapping[str, np.ndarray], plan: Plan) -> Load:
     """Its block times every inference; one that is submitted is waited for."""
     del plan
-    infer = session.infer if session.submit is None else partial(run_all, session)
+    alone = session.run or session.infer
+    infer = alone if session.submit is None else partial(run_all, session)
     args = (arrays,) if session.submit is None else (arrays, 1)
 
     def block(count: int) -> Turn:

@@ -43,7 +43,7 @@ def tensors(model: Any, inputs: dict[str, str]) -> tuple[Tensor, ...]:
             continue
         if port.get_element_type().get_type_name() in _FLOATS:
             named = sorted(port.get_names(), key=lambda name: (name.isdigit(), len(name), name))
-            names = (*named, node.get_friendly_name())
+            names = (node.get_friendly_name(), *named)
             found.append(Tensor(key, names, node.get_type_name(), behind, _module(node, lineage)))
             lineage.made(_at(port), key)
         else:

@@ -15,6 +15,9 @@ EXACT_DB = 140.0
 """SQNR beyond which float32 rounding is all that differs."""
 
 _SOURCE = "the source model"
+_SLIGHT = 1e-3
+
+_Path = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def to_json(suspect: Suspect) -> dict[str, Any]:
 
 def share(total: Tally) -> float:
     """Share of noise in a tensor's power; 1 where it cannot be compared."""
-    if total.broken or total.problem:
+    if total.broken or (total.problem and not total.problem.startswith(_SOURCE)):
         return 1.0
     power = total.reference_sq + total.error_sq
     return total.error_sq / power if power else 0.0
@@ -98,19 +101,13 @@ def judge(
     """
     left = {tensor.key: tensor for tensor in reference}
     right = {tensor.key: tensor for tensor in candidate}
-    noise = {key: share(total) for key, total in sums.items()}
+    pairs, paths = _believed(pairs, right, {key: share(total) for key, total in sums.items()})
     found: dict[str, Suspect] = {}
-    readers: dict[str, list[str]] = {pair.candidate: [] for pair in pairs}
     for pair in pairs:
-        tensor, twin, total = right[pair.candidate], left[pair.reference], sums[pair.candidate]
-        ends, between = behind(pair.candidate, right, noise.__contains__)
-        inputs = [end for end in noise if end in ends]
-        for end in inputs:
-            readers[end].append(pair.candidate)
-        parity = finish(tensor.names[0], total)
-        worst = min((found[end].sqnr_db for end in inputs), default=EXACT_DB)
-        before = max((noise[end] for end in inputs), default=0.0)
-        found[pair.candidate] = Suspect(
+        key, (inputs, between) = pair.candidate, paths[pair.candidate]
+        tensor, twin, noise = right[key], left[pair.reference], share(sums[key])
+        parity = finish(tensor.names[0], sums[key])
+        found[key] = Suspect(
             rank=0,
             tensor=tensor.names[0],
             operation=tensor.operation,
@@ -118,19 +115,53 @@ def judge(
             source=twin.names[0],
             source_operation=twin.operation,
             matched=pair.by,
-            through=tuple(right[key].names[0] for key in reversed(between)),
+            through=tuple(right[other].names[0] for other in reversed(between)),
             inputs=tuple(right[end].names[0] for end in inputs),
             parity=parity,
-            inputs_sqnr_db=worst,
-            noise=noise[pair.candidate],
-            added=max(0.0, noise[pair.candidate] - before),
+            inputs_sqnr_db=min((found[end].sqnr_db for end in inputs), default=EXACT_DB),
+            noise=noise,
+            added=max(0.0, noise - max((found[end].noise for end in inputs), default=0.0)),
             below=_below(parity, bound),
         )
+    readers = {key: [other for other in found if key in paths[other][0]] for key in found}
     first = _first(found, readers)
     ranked = sorted(found, key=lambda key: -found[key].added)
     return [
         replace(found[key], rank=rank, first=key == first) for rank, key in enumerate(ranked, 1)
     ]
+
+
+def _believed(
+    pairs: Sequence[Pair], right: Mapping[str, Tensor], noise: Mapping[str, float]
+) -> tuple[list[Pair], dict[str, _Path]]:
+    """The pairs without those that are none, and what each of their tensors is computed from.
+
+    No step that reads one tensor alone takes its noise away: where the next one has next to none,
+    the two are not the same tensor (a convolution before and after BatchNorm was folded in).
+    """
+    kept = list(pairs)
+    while True:
+        there = {pair.candidate: None for pair in kept}
+        paths: dict[str, _Path] = {}
+        for key in there:
+            ends, between = behind(key, right, there.__contains__)
+            inputs = tuple(end for end in paths if end in ends)  # what comes before, in order
+            paths[key] = inputs, between
+        alone: dict[str, list[str]] = {}
+        for key, (inputs, _) in paths.items():
+            if len(inputs) == 1:
+                alone.setdefault(inputs[0], []).append(key)
+        wrong = {
+            pair.candidate
+            for pair in kept
+            if pair.by in {"values", "place"}
+            and noise[pair.candidate] > _SLIGHT
+            and pair.candidate in alone
+            and all(noise[n] < noise[pair.candidate] / 10 for n in alone[pair.candidate])
+        }
+        if not wrong:
+            return kept, paths
+        kept = [pair for pair in kept if pair.candidate not in wrong]
 
 
 def _below(parity: OutputParity, bound: float) -> bool:

@@ -103,7 +103,7 @@ def warnings(calibration: Samples, validation: Samples, bounds: Mapping[str, int
         other = look(validation)
         _check_indices(other, bounds, validation.source)
         told += [*_apart(seen, other), *_scales(seen, other)]
-        if other.count == other.looked and other.rows < _FEW_VALIDATION:
+        if other.count == other.looked and 0 < other.rows < _FEW_VALIDATION:
             told.append(
                 f"{_counted(other.rows, 'sample')} to validate on: figures that rest on so few "
                 f"say little, give {_FEW_VALIDATION} or more"

@@ -108,7 +108,7 @@ def test_blame(optkit: Optkit, shelf: Path) -> None:
     command = ("blame", shelf / "traced.pt", shelf / "model.onnx")
     told = optkit(*command, "--top", "2").out
     assert "no tensor falls below cosine 0.9999" in told
-    assert "classify" in told
+    assert "in the source norm" in told
     found = document(optkit, *command, "--data", shelf / "data.npz", "--samples", "2")
     assert (found["samples"], found["data"]) == (2, "given")
     assert {row["layer"] for row in found["tensors"]} >= {"classify"}

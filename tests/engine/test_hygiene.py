@@ -29,10 +29,10 @@ def test_a_run_tells_of_its_data(plugin, convert, onnx_model, tmp_path):
 
 
 def test_the_report_tells_too(plugin, convert, onnx_model, tmp_path):
-    from optkit.report.html import render
+    from optkit.report.html import render_run
 
     plugin("reads", READS, more=", uses_data=True")
     np.save(tmp_path / "data.npy", np.zeros((40, 3, 8, 8), "f4"))
     data = {"calibration": {"path": str(tmp_path / "data.npy")}}
     done = convert(onnx_model, to="onnx", data=data, passes=["reads"], gates={})
-    assert "is 0 throughout the calibration samples" in render(done.manifest)
+    assert "is 0 throughout the calibration samples" in render_run(done.manifest)

@@ -5,6 +5,7 @@ draws.
 """
 
 from optkit.console.benchmark import print_benchmark as print_benchmark
+from optkit.console.blame import print_blame as print_blame
 from optkit.console.devices import print_devices as print_devices
 from optkit.console.profile import print_profile as print_profile
 from optkit.console.progress import progress as progress

@@ -65,6 +65,8 @@ def _step_row(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _print_results(rich: Rich, manifest: Mapping[str, Any]) -> None:
+    from rich.markup import escape
+
     for artifact in manifest["artifacts"]:
         name = artifact["path"]
         proof = next(row for row in manifest["validation"] if row["artifact"] == name)
@@ -77,6 +79,8 @@ def _print_results(rich: Rich, manifest: Mapping[str, Any]) -> None:
         table(rich, (name, ""), rows)
     for line in _untimed(manifest["benchmark"]):
         rich.print(line, markup=False)
+    for warning in manifest["data"].get("warnings", ()):
+        rich.print(f"[yellow]The data:[/] {escape(warning)}")
     if made_up := manifest["data"]["synthesised"]:
         rich.print(
             f"[yellow]Synthesised inputs served {' and '.join(made_up)};[/] give real ones with "

@@ -235,7 +235,8 @@ class Pass:
         edits: formats in which it does nothing but `Context.edit`; neighbours that do share one
             read and one write of the model.
         after: passes that, where present, must stand before this one.
-        uses_data: whether calibration samples enter the result, and so the cache key.
+        uses_data: whether calibration samples enter the result, and so the cache key; where that
+            hangs on the options, what tells it of them.
         changes_signature: whether inputs or outputs may change.
     """
 
@@ -250,8 +251,12 @@ class Pass:
     precision: str | None = None
     edits: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
-    uses_data: bool = False
+    uses_data: bool | Callable[[Any], bool] = False
     changes_signature: bool = False
+
+    def reads_data(self, options: Any) -> bool:
+        """Whether calibration samples enter the result with these options."""
+        return self.uses_data if isinstance(self.uses_data, bool) else self.uses_data(options)
 
     @property
     def summary(self) -> str:
@@ -280,7 +285,7 @@ def transform(
     precision: str | None = None,
     edits: Sequence[str] = (),
     after: Sequence[str] = (),
-    uses_data: bool = False,
+    uses_data: bool | Callable[[Any], bool] = False,
     changes_signature: bool = False,
 ) -> Callable[[PassFunction], Pass]:
     """Declare a pass that keeps the format."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from optkit.core.artifact import Artifact
 from optkit.core.errors import bad_input
 from optkit.core.events import Listener
 from optkit.engine import gates
 from optkit.engine.proof import figures, summarise, validate
 from optkit.engine.run import Wishes, open_workshop, workplace
 from optkit.engine.source import prove, read_model
+from optkit.engine.stage import Workshop
 from optkit.recipe.load import LoadedRecipe
 from optkit.validate.bounds import BOUNDS
 
@@ -30,30 +33,39 @@ def check_model(
     """
     with workplace(wishes) as store:
         shop, data = open_workshop(loaded, store, wishes, listen)
-        specs = shop.source.artifact.signature.inputs
-        told = read_model(path, store, trusted=wishes.trusted)
-        names = [spec.name for spec in told.signature.inputs]
-        wanted = [spec.name for spec in specs]
-        if names != wanted:
-            raise bad_input(
-                f"{path} takes ({', '.join(names)}), the reference ({', '.join(wanted)})",
-                "compare models that take the same inputs",
-            )
-        model = prove(
-            read_model(path, store, inputs=specs, trusted=wishes.trusted), store, shop.seed
-        ).artifact
+        model = read_peer(path, shop, wishes)
         compared = validate(shop, model, data, again=wishes.remeasure)
         achieved = summarise(model, store)["precision"]
         row = {"bytes": model.bytes, "size_ratio": model.bytes / shop.source.artifact.bytes}
         measured = figures(row, compared, [])
         judged = [
             gates.outputs_gate(compared["outputs"]),
-            *gates.judge(loaded.recipe.gates, measured, _lowest(achieved)),
+            *gates.judge(loaded.recipe.gates, measured, lowest(achieved)),
         ]
     status = "ok" if all(gate["held"] for gate in judged) else "gated"
     return {"status": status, "validation": [compared], "gates": judged}
 
 
-def _lowest(achieved: dict[str, int]) -> str:
+def read_peer(path: Path, shop: Workshop, wishes: Wishes) -> Artifact:
+    """Another model that takes the source's inputs, proven to run on them.
+
+    Raises:
+        OptkitError: it takes others, or does not run (bad input).
+    """
+    specs = shop.source.artifact.signature.inputs
+    told = read_model(path, shop.store, trusted=wishes.trusted)
+    names = [spec.name for spec in told.signature.inputs]
+    wanted = [spec.name for spec in specs]
+    if names != wanted:
+        raise bad_input(
+            f"{path} takes ({', '.join(names)}), the reference ({', '.join(wanted)})",
+            "compare models that take the same inputs",
+        )
+    peer = read_model(path, shop.store, inputs=specs, trusted=wishes.trusted)
+    return prove(peer, shop.store, shop.seed).artifact
+
+
+def lowest(achieved: Mapping[str, int]) -> str:
+    """The precision with the widest default bound among those found in a model."""
     found = [precision for precision in achieved if precision in BOUNDS]
     return min(found, key=lambda precision: BOUNDS[precision], default="fp32")

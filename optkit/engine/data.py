@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from optkit.core.code import own_code
 from optkit.core.errors import bad_input
+from optkit.core.events import Event, Listener
 from optkit.core.samples import Samples
 from optkit.core.signature import TensorSpec
+from optkit.core.store import Store
 from optkit.engine.source import Source
 from optkit.recipe.load import LoadedRecipe
 from optkit.recipe.model import Dataset
@@ -25,12 +28,14 @@ class Data:
         validation: samples for parity and the metric; never those that were calibrated on.
         metric: name of the task metric; None without labels.
         metric_output: the output that the metric looks at; None for the first.
+        warnings: what should be known of the samples, a line each.
     """
 
     calibration: Samples
     validation: Samples
     metric: str | None = None
     metric_output: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def read_data(loaded: LoadedRecipe, source: Source, *, trusted: bool) -> Data:
@@ -71,6 +76,31 @@ def read_data(loaded: LoadedRecipe, source: Source, *, trusted: bool) -> Data:
             "name their array: --labels KEY, or labels: KEY beside the path in the recipe",
         )
     return Data(calibration, validation, metric, judged.output if judged else None)
+
+
+def looked_over(data: Data, source: Source, store: Store, listen: Listener) -> Data:
+    """The data with what should be known of it, which is told; looked at once and remembered.
+
+    Raises:
+        OptkitError: an index beyond its table (bad input).
+    """
+
+    def judge() -> list[str]:
+        from optkit.data.hygiene import warnings
+
+        return warnings(data.calibration, data.validation, source.index_bounds)
+
+    question = {
+        "question": "data hygiene",
+        "calibration": data.calibration.digest,
+        "validation": data.validation.digest,
+        "bounds": dict(source.index_bounds),
+        "code": own_code("optkit.data.hygiene"),
+    }
+    found = store.fact(question, judge)
+    for text in found:
+        listen(Event("note", "data", text))
+    return replace(data, warnings=tuple(found))
 
 
 def _metric(dataset: Dataset | None) -> str | None:

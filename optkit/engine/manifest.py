@@ -75,6 +75,7 @@ def make_manifest(
             "calibration": _samples(data.calibration),
             "validation": _samples(data.validation),
             "synthesised": _synthesised(data, steps),
+            "warnings": list(data.warnings),
         },
         "seed": loaded.recipe.seed,
         "routes": {
@@ -148,9 +149,14 @@ def _refusal(refusal: Refusal) -> Row:
 def _synthesised(data: Data, steps: Sequence[StepResult]) -> list[str]:
     """What of the run rests on inputs that were made up."""
     used = {"validation": data.validation}
-    if any(find_pass(step.name).uses_data for step in steps):
+    if any(_reads_data(step) for step in steps):
         used = {"calibration": data.calibration, **used}
     return [name for name, samples in used.items() if samples.origin == "synthesised"]
+
+
+def _reads_data(step: StepResult) -> bool:
+    item = find_pass(step.name)
+    return item.reads_data(item.options.model_validate(dict(step.options)))
 
 
 def _samples(samples: Samples) -> Row:

@@ -80,8 +80,8 @@ def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Ro
 
         fresh.append(True)
         return compare(
-            _on_the_same_image(_inference(source, Exit.BAD_INPUT), result, data.validation),
-            _fed(_inference(result, Exit.FAILED), result),
+            on_the_same_image(_inference(source, Exit.BAD_INPUT), result, data.validation),
+            fed(_inference(result, Exit.FAILED), result),
             data.validation,
             data.metric,
             data.metric_output,
@@ -313,14 +313,14 @@ def _inference(artifact: Artifact, exit_code: Exit) -> Infer:
     return run
 
 
-def _fed(infer: Infer, model: Artifact) -> Infer:
+def fed(infer: Infer, model: Artifact) -> Infer:
     """An inference on the source's inputs: as images, where the model prepares them itself."""
     if not model.preprocessing:
         return infer
     return lambda arrays: infer(raw_inputs(arrays, model.preprocessing))
 
 
-def _on_the_same_image(infer: Infer, model: Artifact, samples: Samples) -> Infer:
+def on_the_same_image(infer: Infer, model: Artifact, samples: Samples) -> Infer:
     """The source's inference, where samples were made up on values that an image can have.
 
     Samples that were given are the measure: that no image is prepared to them is to be seen.

@@ -19,13 +19,13 @@ from optkit.core.signature import signature_to_json
 from optkit.core.store import Store, default_root
 from optkit.core.writing import to_json
 from optkit.engine import gates
-from optkit.engine.data import Data, read_data
+from optkit.engine.data import Data, looked_over, read_data
 from optkit.engine.manifest import Proven, make_lock, make_manifest, resolve_recipe
 from optkit.engine.output import MANIFEST, check_output, write_output
 from optkit.engine.proof import benchmark, figures, summarise, validate
 from optkit.engine.quiet import aloud, quiet
 from optkit.engine.source import prove, read_model
-from optkit.engine.stage import Workshop
+from optkit.engine.stage import Workshop, stages
 from optkit.engine.steps import Reached, reach, run_route
 from optkit.planner import Plan, Target, baseline, make_plan
 from optkit.recipe.dump import dump
@@ -96,6 +96,8 @@ def run(
     with workplace(wishes) as store:
         shop, data = open_workshop(loaded, store, wishes, listen)
         plan = make_plan(loaded, shop.source.artifact.format)
+        if any(_uses_data(target) for target in plan.targets):
+            data = looked_over(data, shop.source, store, shop.listen)
         proofs: list[Proven] = []
         try:
             for target in plan.targets:
@@ -179,6 +181,11 @@ def open_workshop(
     data = read_data(loaded, source, trusted=wishes.trusted)
     shop = Workshop(store, source, data.calibration, loaded.recipe.seed, unfailing(listen))
     return shop, data
+
+
+def _uses_data(target: Target) -> bool:
+    works = (work for route in target.routes for stage in stages(route) for work in stage)
+    return any(work.uses_data for work in works)
 
 
 def _check_benchmark(wanted: Benchmark, plan: Plan) -> None:

@@ -85,6 +85,11 @@ class Work:
         return self.step.takes in self.item.edits and self.item.precision is None
 
     @property
+    def uses_data(self) -> bool:
+        """Whether the calibration samples enter its result."""
+        return self.item.reads_data(self.options)
+
+    @property
     def arrow(self) -> str:
         """The formats on its two sides."""
         takes, gives = self.step.takes, self.step.gives
@@ -109,7 +114,7 @@ def stages(route: Route) -> list[Stage]:
 
 def stage_key(stage: Stage, artifact: Artifact, shop: Workshop) -> str:
     """All that a stage's result hangs on: what its context hands it, and the code that uses it."""
-    source, uses_data = shop.source, any(work.item.uses_data for work in stage)
+    source, uses_data = shop.source, any(work.uses_data for work in stage)
     made_by = [*(work.item.run.__module__ for work in stage), "optkit.data.synthesise"]
     return digest({
         "passes": [[work.item.name, work.options.model_dump(mode="json")] for work in stage],
@@ -200,7 +205,7 @@ def _told(row: Mapping[str, Any]) -> str:
 def _apply(work: Work, given: Artifact, shop: Workshop, folder: Path, graph: LiveGraph) -> Outcome:
     """Run one pass."""
     item = work.item
-    if item.uses_data and not len(shop.samples):
+    if work.uses_data and not len(shop.samples):
         raise bad_input(
             f"'{item.name}' has no calibration samples: one was given, and it is held back to "
             f"validate on ({shop.samples.source})",
@@ -210,7 +215,7 @@ def _apply(work: Work, given: Artifact, shop: Workshop, folder: Path, graph: Liv
     scratch.mkdir(exist_ok=True)
 
     def samples() -> Samples:
-        if not item.uses_data:
+        if not work.uses_data:
             raise broken(item, "reads samples without declaring `uses_data`")
         return replace(
             shop.samples,

@@ -126,7 +126,7 @@ def run_route(route: Route, shop: Workshop) -> list[StepResult]:
     results: list[StepResult] = []
     artifact = shop.source.artifact
     for stage in stages(route):
-        results += _run_stage(stage, artifact, shop, results)
+        results += run_stage(stage, artifact, shop, results)
         artifact = results[-1].artifact
     return results
 
@@ -143,9 +143,20 @@ def held(route: Route, shop: Workshop) -> int:
     return count
 
 
-def _run_stage(
+def run_stage(
     stage: Stage, artifact: Artifact, shop: Workshop, done: list[StepResult]
 ) -> list[StepResult]:
+    """Run one stage of a route, or take it from the store.
+
+    Args:
+        stage: its passes.
+        artifact: what they are given.
+        shop: what the steps of a run share.
+        done: the steps before it, told where this one fails.
+
+    Raises:
+        StepError: a step failed.
+    """
     key = stage_key(stage, artifact, shop)
     entry = shop.store.find(key)
     if entry is not None:
@@ -163,7 +174,7 @@ def _run_stage(
         return results_of(entry, stage, artifact, cached=False)
     results = list[StepResult]()  # one by one, to keep what is done and to tell whose fault it is
     for work in stage:
-        results += _run_stage((work,), artifact, shop, [*done, *results])
+        results += run_stage((work,), artifact, shop, [*done, *results])
         artifact = results[-1].artifact
     return results
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Context, Outcome, transform, unchanged
+from optkit.quantization.ignored import Ignored
 
 
 class Options(BaseModel):
@@ -14,6 +15,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     symmetric: bool = Field(False, description="a scale alone for each channel, no zero point")
+    ignored_scope: Ignored = Field(Ignored(), description="operations that keep their weights")
 
 
 @transform(
@@ -27,6 +29,9 @@ def quantize_weights_int8(artifact: Artifact, options: Options, context: Context
         MatMul(x, W) in float32
     Result:
         MatMul(x, (Convert(W as u8) − zero point) · scale)
+
+    Raises:
+        OptkitError: `ignored_scope` names an operation that is not there (bad input).
     """
     from optkit.formats import ir
     from optkit.quantization.weights import compress_weights
@@ -36,5 +41,6 @@ def quantize_weights_int8(artifact: Artifact, options: Options, context: Context
         return unchanged("no floating-point weights")
     mode = "INT8_SYM" if options.symmetric else "INT8_ASYM"
     path = context.output / "model.xml"
-    ir.save(compress_weights(ir.load(artifact), mode), path)
+    scope = options.ignored_scope.to_nncf()
+    ir.save(compress_weights(ir.load(artifact), mode, ignored_scope=scope), path)
     return Outcome(path)

@@ -49,6 +49,7 @@ COMMANDS = {
     ("inspect",): ("Missing argument 'MODEL'.", "optkit inspect --help"),
     ("inspect", "m.pt", "--foo"): ("No such option: --foo", "optkit inspect --help"),
     ("validate", "m.pt"): ("Missing option '--reference'.", "optkit validate --help"),
+    ("blame", "m.pt"): ("Missing argument 'MODEL'.", "optkit blame --help"),
     ("cache",): ("'optkit cache' needs a command: info, prune, clear", "optkit cache --help"),
     ("cache", "prune", "--to", "5x"): ("'5x' is no size", "write it as 500M or 5G"),
     ("passes", "quantize_int"): ("unknown pass 'quantize_int'", "did you mean 'quantize_int8'?"),

@@ -104,6 +104,29 @@ def test_validate(optkit: Optkit, shelf: Path) -> None:
     assert missed["status"] == "gated"
 
 
+def test_blame(optkit: Optkit, shelf: Path) -> None:
+    command = ("blame", shelf / "traced.pt", shelf / "model.onnx")
+    told = optkit(*command, "--top", "2").out
+    assert "no tensor falls below cosine 0.9999" in told
+    assert "in the source norm" in told
+    found = document(optkit, *command, "--data", shelf / "data.npz", "--samples", "2")
+    assert (found["samples"], found["data"]) == (2, "given")
+    assert {row["layer"] for row in found["tensors"]} >= {"classify"}
+    assert all(row["cosine"] > 0.9999 for row in found["tensors"])
+    assert found["first"] is None
+    assert not optkit(*command, "-q").out
+    strict = document(optkit, *command, "--min-cosine", "1.0")
+    assert strict["bound"] == {"cosine": 1}
+
+
+def test_blame_of_a_run(optkit: Optkit, shelf: Path, recipe: Path) -> None:
+    assert optkit("run", recipe, "-q").code == 0
+    found = document(optkit, "blame", shelf / "traced.pt", "traced-optkit")
+    assert [row["pass"] for row in found["steps"]] == ["emit_ir", "quantize_int8"]
+    assert "step quantize_int8 brings most of the loss" in found["verdict"]
+    assert "quantize_int8" in optkit("blame", shelf / "traced.pt", recipe).out
+
+
 def test_bench(optkit: Optkit, shelf: Path) -> None:
     models = (shelf / "traced.pt", shelf / "model.xml")
     found = document(optkit, "bench", *models, "--seconds", "0.1", "--input", "image=2,3,8,8")
@@ -172,6 +195,8 @@ def test_version_and_help(optkit: Optkit) -> None:
         ("inspect", "gone.pt"),
         ("bench", "gone.pt"),
         ("validate", "gone.pt", "--reference", "gone.pt"),
+        ("blame", "gone.pt", "gone.pt"),
+        ("blame", "gone.pt", "gone.yaml"),
         ("run", "gone.yaml"),
         ("plan", "gone.yaml"),
         ("lint", "gone.yaml"),

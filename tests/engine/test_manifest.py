@@ -37,7 +37,8 @@ MANIFEST = of(
     schema=TEXT,
     status={"enum": ["ok", "gated", "failed"]},
     model=of(path=TEXT, format=TEXT, sha256=SHA, bytes=COUNT, inputs=TENSORS, outputs=TENSORS),
-    data=of(calibration=SAMPLES, validation=SAMPLES),
+    data=of(calibration=SAMPLES, validation=SAMPLES, synthesised={"type": "array"},
+            warnings={"type": "array", "items": TEXT}),
     seed=COUNT,
     routes=of(taken={"type": "array", "items": TEXT}, refused=rows(route=TEXT, cause=TEXT)),
     steps=rows(

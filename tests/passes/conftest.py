@@ -14,6 +14,7 @@ from optkit.catalogue import find_format, find_pass, runtime_of
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Context, Outcome
 from optkit.core.hashing import files_digest
+from optkit.core.samples import Samples
 from optkit.core.settings import Settings
 from optkit.core.signature import Signature, TensorSpec
 from optkit.data.synthesise import synthesise
@@ -52,13 +53,19 @@ def apply(tmp_path: Path) -> Apply:
     """
 
     def run(
-        name: str, given: Artifact, *, cosine: float = 0.99999, twice: bool = False, **options: Any
+        name: str,
+        given: Artifact,
+        *,
+        cosine: float = 0.99999,
+        twice: bool = False,
+        samples: Samples | None = None,
+        **options: Any,
     ) -> Applied:
         item = find_pass(name)
         checked = item.options.model_validate(options)
         given = replace(given, signature=_whole(given))
         before = files_digest(given.files, given.path.parent)
-        outcome = item.run(given, checked, _context(given, tmp_path / f"{name}-1"))
+        outcome = item.run(given, checked, _context(given, tmp_path / f"{name}-1", samples))
         assert files_digest(given.files, given.path.parent) == before, "the input was changed"
         old = find_format(given.format).summary(given).operations
         if outcome.path is None:
@@ -66,7 +73,7 @@ def apply(tmp_path: Path) -> Apply:
             return Applied(outcome, given, old, old, {})
         made = _artifact(item.gives or given.format, outcome.path, given)
         if twice:
-            again = item.run(given, checked, _context(given, tmp_path / f"{name}-2"))
+            again = item.run(given, checked, _context(given, tmp_path / f"{name}-2", samples))
             twin = _artifact(made.format, again.path, given)
             assert made.digest == twin.digest, "the same input gave other bytes"
         _same_face(outcome.signature or given.signature, made)
@@ -98,7 +105,7 @@ def _dynamic() -> Any:
     return Dim()
 
 
-def _context(artifact: Artifact, folder: Path) -> Context:
+def _context(artifact: Artifact, folder: Path, samples: Samples | None) -> Context:
     output, scratch = folder / "output", folder / "scratch"
     output.mkdir(parents=True)
     scratch.mkdir()
@@ -108,7 +115,7 @@ def _context(artifact: Artifact, folder: Path) -> Context:
         source=artifact,
         output=output,
         scratch=scratch,
-        samples=lambda: synthesise(inputs, 16, 0, bounds),
+        samples=lambda: samples or synthesise(inputs, 16, 0, bounds),
         example=lambda variant: synthesise(inputs, variant + 1, 0, bounds, variant=variant).read(
             variant
         ),

@@ -35,3 +35,13 @@ def test_no_floating_point_weights(apply, tmp_path):
     (tmp_path / "quantize_weights_int8-1").rename(tmp_path / "first")
     given = models.artifact("ir", tmp_path / "first" / "output" / "model.xml")
     assert apply("quantize_weights_int8", given).outcome.reason == "no floating-point weights"
+
+
+def test_spared_operations(apply, tmp_path):
+    """
+    Given: the same, option ignored_scope: {types: [MatMul]}
+    Result: the convolution alone in 8 bits
+    """
+    scope = {"types": ["MatMul"]}
+    done = apply("quantize_weights_int8", source(tmp_path), cosine=0.999, ignored_scope=scope)
+    assert ir.summary(done.artifact).precision == {"w8a16": 1, "fp32": 1}

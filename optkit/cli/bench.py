@@ -89,8 +89,8 @@ def bench(
     from optkit.core.signature import parse_input
     from optkit.core.writing import write_text
     from optkit.engine.bench import Bench, every_choice
-    from optkit.engine.proof import without_raw
     from optkit.engine.run import Wishes
+    from optkit.engine.timing import without_raw
     from optkit.report.html import render_benchmark
 
     console = say.open_console(json=json, quiet=quiet)

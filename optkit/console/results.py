@@ -104,8 +104,23 @@ def _speed_rows(timed: Mapping[str, Any]) -> list[tuple[str, Cell]]:
     label = f"{timed['device']} {timed['scenario']}"
     text = f"p50 {number(latency['p50'])} ms, p99 {number(latency['p99'])} ms, "
     rows: list[tuple[str, Cell]] = [(label, text + _load(timed))]
-    ratios = filter(None, map(timed.get, ("speedup", "speedup_vs_source")))
-    return rows + [(f"speed against {ratio['against']}", _ratio(ratio)) for ratio in ratios]
+    ratios = filter(None, map(timed.get, ("speedup", "speedup_vs_half", "speedup_vs_source")))
+    rows += [(f"speed against {ratio['against']}", _ratio(ratio)) for ratio in ratios]
+    return [*rows, *_slower_rows(timed.get("slower"))]
+
+
+def _slower_rows(slower: Mapping[str, Any] | None) -> list[tuple[str, Cell]]:
+    """The operations at fault, where a result is slower than what it replaces."""
+    if slower is None:
+        return []
+    if "error" in slower:
+        return [(f"slower than {slower['than']}", f"cause not found: {slower['error']}")]
+    told = (
+        f"{row['name']} ({row['type']}, {row['precision']}): {number(row['ms'])} ms instead of "
+        f"{number(row['instead_ms'])}"
+        for row in slower["operations"]
+    )
+    return [(f"slower than {slower['than']}", "\n".join(told))]
 
 
 def _load(timed: Mapping[str, Any]) -> str:

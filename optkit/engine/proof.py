@@ -1,14 +1,12 @@
-"""The proof: outputs compared with the source's, models timed side by side, what was achieved."""
+"""The proof: outputs compared with the source's, and what was achieved."""
 
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optkit.catalogue import find_format, runtime_of
+from optkit.catalogue import find_format
 from optkit.core.artifact import Artifact
 from optkit.core.code import own_code
 from optkit.core.contract import Session
@@ -20,11 +18,10 @@ from optkit.core.samples import Samples
 from optkit.core.settings import Settings
 from optkit.core.signature import signature_to_json
 from optkit.core.store import Store
-from optkit.core.versions import versions
 from optkit.engine.data import Data
+from optkit.engine.running import running, runtime_code, runtime_versions
 from optkit.engine.source import about
 from optkit.engine.stage import Workshop
-from optkit.recipe.model import Benchmark
 
 if TYPE_CHECKING:
     from optkit.core.contract import Arrays
@@ -69,8 +66,8 @@ def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Ro
         "preprocessing": preprocessing_to_json(result.preprocessing),
         "data": data.validation.digest,
         "metric": [data.metric, data.metric_output],
-        "versions": _runtime_versions(source, result),
-        "code": own_code("optkit.validate.run", "optkit.data.read", *_runtime_code(source, result)),
+        "versions": runtime_versions(source, result),
+        "code": own_code("optkit.validate.run", "optkit.data.read", *runtime_code(source, result)),
         "machine": machine(),
     }
     fresh = []
@@ -91,24 +88,6 @@ def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Ro
     row = shop.store.fact(question, measure, again=again)
     shop.listen(Event("end", "validate", "done" if fresh else "measured earlier"))
     return {"artifact": result.path.name, **row, "cached": not fresh}
-
-
-def benchmark(
-    shop: Workshop, base: Artifact | None, result: Artifact, wanted: Benchmark, *, again: bool
-) -> list[Row]:
-    """Time the source, the FP32 baseline if any, and the result, interleaved in a child process.
-
-    Returns:
-        One row per model, device and scenario. The result's rows bear `speedup` (against the
-        baseline) and `speedup_vs_source`.
-    """
-    if not wanted.enabled:
-        return []
-    rows: list[Row] = []
-    for device in wanted.devices:
-        for scenario in wanted.scenarios:
-            rows += _measure(shop, base, result, wanted, device, scenario, again=again)
-    return rows
 
 
 def figures(
@@ -135,137 +114,13 @@ def figures(
         "max_abs": _worst(max, (row["max_abs"] for row in outputs)),
         "max_rel": _worst(max, (row["max_rel"] for row in outputs)),
         "speedup": _worst(min, (_speedup(row, "speedup") for row in timed)),
+        "speedup_vs_half": _worst(min, (_speedup(row, "speedup_vs_half") for row in timed)),
         "speedup_vs_source": _worst(min, (_speedup(row, "speedup_vs_source") for row in timed)),
         "throughput_per_s": _worst(min, (row["throughput_per_s"] for row in timed)),
     }
     for word in ("p50", "p90", "p95", "p99"):
         found[f"latency_ms_{word}"] = _worst(max, (row["latency_ms"][word] for row in timed))
     return found
-
-
-def _measure(
-    shop: Workshop,
-    base: Artifact | None,
-    result: Artifact,
-    wanted: Benchmark,
-    device: str,
-    scenario: str,
-    *,
-    again: bool,
-) -> list[Row]:
-    """The rows of one device and scenario: the source, the FP32 baseline, the result."""
-    source = shop.source.artifact
-    models = {"source": source}
-    if base and base.digest != result.digest:  # an FP32 result is its own baseline
-        models["fp32"] = base
-    models[result.path.name] = result
-    title = f"benchmark {device} {scenario}"
-    shop.listen(Event("start", title, ", ".join(models)))
-    question = {
-        "models": {name: about(model, "benchmark") for name, model in models.items()},
-        "signature": signature_to_json(source.signature),
-        "device": device,
-        "scenario": scenario,
-        "wanted": wanted.model_dump(mode="json", exclude={"devices", "scenarios"}),
-        "seed": shop.seed,
-        "versions": _runtime_versions(*models.values()),
-        "code": own_code(
-            "optkit.benchmark.run",
-            "optkit.benchmark.child",
-            f"optkit.benchmark.scenarios.{scenario.replace('-', '_')}",
-            *_runtime_code(*models.values()),
-        ),
-        "machine": machine(),
-    }
-    fresh = []
-
-    def measure() -> list[Row]:
-        fresh.append(True)
-        return _time(shop, models, device, scenario, wanted, title)
-
-    rows: list[Row] = shop.store.fact(question, measure, again=again)
-    shop.listen(Event("end", title, "done" if fresh else "measured earlier"))
-    return [{**without_raw(row), "cached": not fresh} for row in rows]
-
-
-def without_raw(row: Row) -> Row:
-    """A benchmark row as it is told: its samples stay where they are kept."""
-    return {key: value for key, value in row.items() if key != "raw_ms"}
-
-
-def _time(
-    shop: Workshop,
-    models: Mapping[str, Artifact],
-    device: str,
-    scenario: str,
-    wanted: Benchmark,
-    title: str,
-) -> list[Row]:
-    """Time models side by side; the last one's row bears its speedups over the others.
-
-    Raises:
-        OptkitError: the last one, which is the result, cannot be timed.
-    """
-    from optkit.benchmark.run import compare, measure
-    from optkit.benchmark.spec import Contender, Plan, write_inputs
-
-    with tempfile.TemporaryDirectory() as folder:
-        example = shop.source.example(0)
-        contenders = tuple(
-            Contender(
-                name,
-                model,
-                _runtime(model)[0],
-                _settings(wanted, device, source=name == "source"),
-                write_inputs(
-                    Path(folder) / f"inputs{at}.npz", raw_inputs(example, model.preprocessing)
-                ),
-            )
-            for at, (name, model) in enumerate(models.items())
-        )
-        rows = measure(
-            Plan(
-                contenders,
-                wanted.seconds,
-                scenario,
-                shop.seed,
-                per_query=wanted.per_query,
-                latency_bound_ms=wanted.latency_bound_ms,
-            ),
-            lambda done, total: shop.listen(
-                Event("progress", title, "", round(done), round(total))
-            ),
-        )
-    by_name = {row["artifact"]: row for row in rows}
-    result = rows[-1]
-    if "error" in result:
-        told = result["error"]
-        raise OptkitError(told["message"], told["hint"], exit_code=Exit(told["exit"]))
-    result["speedup_vs_source"] = compare(result, by_name["source"])
-    if "fp32" in by_name:
-        result["speedup"] = compare(result, by_name["fp32"])
-    return rows
-
-
-def _settings(wanted: Benchmark, device: str, *, source: bool) -> Settings:
-    """What the recipe asks of a model; of the source, only what makes it comparable.
-
-    The source's runtime need not know the device, or the settings, that the result is meant for.
-    """
-    if source:
-        return Settings(threads=wanted.threads, batch=wanted.batch)
-    return Settings(
-        device=device,
-        hint=wanted.hint,
-        api=wanted.api,
-        streams=wanted.streams,
-        threads=wanted.threads,
-        nireq=wanted.nireq,
-        batch=wanted.batch,
-        infer_precision=wanted.infer_precision,
-        pin=wanted.pin,
-        mode=wanted.mode,
-    )
 
 
 def _worst(choose: Any, values: Iterator[float | None]) -> float | None:
@@ -281,15 +136,8 @@ def _speedup(row: Row, key: str) -> float | None:
     return row[key]["value"] if row.get(key) else None
 
 
-def _runtime(artifact: Artifact) -> tuple[str, Any]:
-    found = runtime_of(artifact.format)
-    if found is None:
-        raise OptkitError(f"nothing here runs {artifact.format} models")
-    return found
-
-
 def _open(artifact: Artifact) -> Session:
-    session: Session = _runtime(artifact)[1].open_session(artifact, Settings())
+    session: Session = running(artifact)[1].open_session(artifact, Settings())
     return session
 
 
@@ -329,12 +177,3 @@ def on_the_same_image(infer: Infer, model: Artifact, samples: Samples) -> Infer:
         return infer
     steps = model.preprocessing
     return lambda arrays: infer(prepared_inputs(raw_inputs(arrays, steps), steps))
-
-
-def _runtime_versions(*artifacts: Artifact) -> Mapping[str, str | None]:
-    needs = {name for artifact in artifacts for name in _runtime(artifact)[1].NEEDS}
-    return versions(needs)
-
-
-def _runtime_code(*artifacts: Artifact) -> list[str]:
-    return sorted({f"optkit.runtimes.{_runtime(artifact)[0]}" for artifact in artifacts})

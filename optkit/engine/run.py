@@ -22,11 +22,12 @@ from optkit.engine import gates
 from optkit.engine.data import Data, looked_over, read_data
 from optkit.engine.manifest import Proven, make_lock, make_manifest, resolve_recipe
 from optkit.engine.output import MANIFEST, check_output, write_output
-from optkit.engine.proof import benchmark, figures, summarise, validate
+from optkit.engine.proof import figures, summarise, validate
 from optkit.engine.quiet import aloud, quiet
 from optkit.engine.source import prove, read_model
 from optkit.engine.stage import Workshop, stages
 from optkit.engine.steps import Reached, reach, run_route
+from optkit.engine.timing import benchmark
 from optkit.planner import Plan, Target, baseline, make_plan
 from optkit.recipe.dump import dump
 from optkit.recipe.load import LoadedRecipe

@@ -16,6 +16,7 @@ GATES = {
     "accuracy_drop": "the task metric of the reference minus that of the artifact; = metric_drop",
     "metric_drop": "the task metric of the reference minus that of the artifact",
     "speedup": "latency of FP32 over that of the artifact, in the same runtime and device",
+    "speedup_vs_half": "latency of FP32 run in bf16 or f16 over that of the artifact",
     "speedup_vs_source": "latency of the source in its own runtime over that of the artifact",
     "size_ratio": "bytes of the artifact over those of the same format in FP32",
     "cosine": "cosine similarity to the reference's outputs, the least of them",

@@ -78,12 +78,12 @@ def paired_ratio(
 ) -> tuple[float, float, float]:
     """How many times the times of `a` are those of `b`, with a 95 % interval.
 
-    Of each round the ratio of the medians; of each sitting the mean of the middle half of these;
-    of several sittings the mean, and Student's t interval: what differs between sittings is as
-    real as what differs between rounds, and rounds alone would not show it (Kalibera and Jones,
-    "Rigorous benchmarking in reasonable time", 2013). Of fewer than five sittings, the interval is
-    a bootstrap of the rounds, in runs, as a load lasts longer than a round; widened for what they
-    cannot show.
+    Of each round the ratio of the medians; of these the mean of the middle half, which a load that
+    meets a few rounds does not move. The interval is Student's t, of what the same comes to in each
+    sitting: what differs between sittings is as real as what differs between rounds, and rounds
+    alone would not show it (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013).
+    Of fewer than five sittings, it is a bootstrap of the rounds, in runs, as a load lasts longer
+    than a round; widened for what they cannot show.
 
     Args:
         a: samples by round.
@@ -98,21 +98,19 @@ def paired_ratio(
 
     count = min(len(a), len(b))
     logs = np.log([np.median(a[at]) / np.median(b[at]) for at in range(count)])
+    value = float(_middle(logs))
     parts = [part for part in np.split(logs, np.cumsum(sittings)) if len(part)]
-    middles = np.array([_middle(part) for part in parts])
-    if len(middles) >= SITTINGS_TO_TELL:
-        value = float(middles.mean())
-        error = _student(len(middles) - 1) * float(middles.std(ddof=1)) / len(middles) ** 0.5
-        low, high = value - error, value + error
+    if len(parts) >= SITTINGS_TO_TELL:
+        apart = float(np.std([_middle(part) for part in parts], ddof=1))
+        below = above = _student(len(parts) - 1) * apart / len(parts) ** 0.5
     else:
-        value = float(_middle(logs))
         draws = _middle(logs[_picks(count, seed)])
-        placed = (_Z * PLACED) ** 2 / len(middles)
+        placed = (_Z * PLACED) ** 2 / len(parts)
         below, above = (
-            (((end - value) * _widening(count)) ** 2 + placed) ** 0.5
+            float((((end - value) * _widening(count)) ** 2 + placed) ** 0.5)
             for end in np.percentile(draws, [2.5, 97.5])
         )
-        low, high = value - float(below), value + float(above)
+    low, high = value - below, value + above
     return math.exp(value), math.exp(low), math.exp(high)
 
 

@@ -1,0 +1,6 @@
+"""All that the search needs of OpenVINO graphs."""
+
+from optkit.quantization.ir.insert import inserted, observed
+from optkit.quantization.ir.points import find_sites, operations
+
+__all__ = ["find_sites", "inserted", "observed", "operations"]

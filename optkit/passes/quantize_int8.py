@@ -10,8 +10,10 @@ from optkit.core.artifact import Artifact
 from optkit.core.contract import Context, Outcome, transform, unchanged
 
 if TYPE_CHECKING:
-    from optkit.quantization.candidates import Wishes
+    from optkit.quantization.ranges import Statistics
     from optkit.quantization.tools import Tools
+
+_NOT_CHOICES = {"max_drop", "min_sqnr_db", "subset_size", "model_type", "ignored_scope"}
 
 
 class IgnoredScope(BaseModel):
@@ -40,6 +42,9 @@ class Options(BaseModel):
     )
     estimator: Literal["auto", "minmax", "mean_minmax", "percentile", "least_error"] = Field(
         "auto", description="how ranges of activations are taken from samples"
+    )
+    margin: float | None = Field(
+        None, ge=1, description="what ranges are widened by; left out, it is chosen"
     )
     bias_correction: Literal["auto", "none", "fast", "full"] = Field(
         "auto", description="of what rounding shifts: by the weights' error, or measured"
@@ -86,8 +91,13 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     from optkit.formats import ir, onnx
     from optkit.quantization import peer
     from optkit.quantization.attention import has_attention
-    from optkit.quantization.quantize import Job, quantize
+    from optkit.quantization.job import Job
+    from optkit.quantization.quantize import details, quantize
+    from optkit.quantization.revert import Bounds
     from optkit.quantization.scope import scoped
+    from optkit.quantization.served import largest_batch
+    from optkit.quantization.wishes import wishes
+    from optkit.validate.agreement import rated
 
     format_ = ir if artifact.format == "ir" else onnx
     found = format_.summary(artifact).precision
@@ -101,58 +111,76 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     transformer = options.model_type == "transformer" or (
         options.model_type == "auto" and has_attention(model)
     )
-    tools = _tools(artifact.format)
+    tools, scope = _tools(artifact.format), options.ignored_scope
+    known = {name: kind for name, (kind, _) in tools.operations(model).items()}
     given = context.samples()
     samples = given.part(0, options.subset_size)
-    scope = options.ignored_scope
-    known = {name: kind for name, (kind, _) in tools.operations(model).items()}
-    made = quantize(
-        Job(
-            tools=tools,
-            model=model,
-            samples=samples,
-            wishes=_wishes(options, transformer=transformer),
-            scratch=context.scratch,
-            ignored=scoped(known, scope.names, scope.patterns, scope.types),
-            peer=lambda candidate, part, ignored: peer.quantize(
-                model, part, candidate, transformer=transformer, ignored=ignored,
-                progress=context.progress,
-            ),
-            progress=context.progress,
-        )  # fmt: skip
-    )
+    derived: dict[str, Statistics] = {}
+    matched = 0
+    if given.origin == "synthesised" and options.engine != "nncf":
+        derived, matched = _derived(model, context.source, artifact.format)
+    job = Job(
+        tools=tools,
+        model=model,
+        samples=samples,
+        wishes=wishes(
+            transformer=transformer,
+            derived=matched > 0,
+            **options.model_dump(exclude=_NOT_CHOICES),
+        ),
+        bounds=Bounds(options.min_sqnr_db, options.max_drop),
+        scratch=context.scratch,
+        ignored=scoped(known, scope.names, scope.patterns, scope.types),
+        peer=lambda candidate, part, further: peer.quantize(
+            model, part, candidate, transformer=transformer, ignored=further,
+            scope=scope.model_dump(), progress=context.progress,
+        ),
+        derived=derived,
+        rate=rated(samples) if options.max_drop is not None else None,
+        batch=largest_batch(artifact.signature),
+        progress=context.progress,
+        remember=context.remember,
+    )  # fmt: skip
+    made = quantize(job)
     path = context.output / format_.FILE
     format_.save(made.model, path)
-    details = {"subset_size": len(samples), "model_type": "transformer" if transformer else "cnn"}
-    return Outcome(path, details=details | made.details())
+    told = {"subset_size": len(samples), "model_type": "transformer" if transformer else "cnn"}
+    if given.origin == "synthesised":
+        told["ranges"] = (
+            f"BatchNorm of the source, {matched} layers; the rest from {samples.source}"
+            if matched
+            else samples.source
+        )
+    return Outcome(path, details=told | details(job, made))
 
 
-def _wishes(options: Options, *, transformer: bool) -> Wishes:
-    """What the options leave open; the first of each is what `fast` takes."""
-    from optkit.quantization.candidates import Wishes
+def _derived(model: Any, source: Artifact, graph_format: str) -> tuple[dict[str, Statistics], int]:
+    """Statistics that the source's BatchNorm tells, and how many layers it tells of."""
+    from io import BytesIO
 
-    def either(word: str, *choices: str) -> tuple[str, ...]:
-        return choices if word == "auto" else (word,)
+    import openvino
 
-    fast, thorough = options.effort == "fast", options.effort == "thorough"
-    engines = either(options.engine, *(("optkit",) if fast else ("optkit", "nncf")))
-    corrections = either(options.bias_correction, "fast", "none", "full")
-    if options.engine == "nncf" and not options.fast_bias_correction:
-        corrections = ("full",)
-    return Wishes(
-        effort=options.effort,
-        engines=engines,
-        estimators=either(
-            options.estimator, "minmax", "percentile", "least_error",
-            *(["mean_minmax"] if thorough else []),
-        ),
-        symmetric={"auto": (True, False), "performance": (True,), "mixed": (False,)}[
-            options.preset
-        ],
-        corrections=corrections,
-        overflows=either(options.overflow_fix, "none", *(["first_layer"] if thorough else [])),
-        smooth=(False, True) if transformer else (False,),
-    )  # fmt: skip
+    from optkit.formats import exported, module, onnx, torchscript
+    from optkit.quantization.batchnorm_ranges import derive
+    from optkit.quantization.batchnorms import from_onnx, from_state
+    from optkit.quantization.ir.points import key_of
+
+    torch_formats: dict[str, Any] = {
+        "torchscript": torchscript, "exported": exported, "module": module,
+    }  # fmt: skip
+    if source.format == "onnx":
+        norms = from_onnx(onnx.load(source))
+    elif source.format in torch_formats:
+        state = torch_formats[source.format].load(source).state_dict
+        norms = from_state(state if isinstance(state, dict) else state())
+    else:
+        return {}, 0
+    if not norms.norms:
+        return {}, 0
+    if graph_format == "ir":
+        return derive(model, norms, lambda port: [key_of(port)])
+    network = openvino.convert_model(BytesIO(model.SerializeToString()))
+    return derive(network, norms, lambda port: port.get_names())
 
 
 def _tools(format_name: str) -> Tools:
@@ -167,6 +195,4 @@ def _tools(format_name: str) -> Tools:
     else:
         from optkit.quantization.onnx import graph
         from optkit.runtimes.onnxruntime import live as runtime
-    return Tools(
-        graph.operations, graph.find_sites, graph.observed, graph.inserted, runtime.stream
-    )
+    return Tools(graph.operations, graph.find_sites, graph.observed, graph.inserted, runtime.stream)

@@ -45,9 +45,7 @@ def measured_shifts(
     return shifts
 
 
-def _means(
-    tools: Tools, model: Any, layers: list[Layer], samples: Any
-) -> dict[str, np.ndarray]:
+def _means(tools: Tools, model: Any, layers: list[Layer], samples: Any) -> dict[str, np.ndarray]:
     import numpy as np
 
     sums: dict[str, np.ndarray] = {}

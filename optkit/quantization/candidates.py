@@ -16,6 +16,7 @@ class Candidate:
     Attributes:
         engine: `optkit` or `nncf`.
         estimator: of the ranges of activations, a word of `ESTIMATORS`.
+        margin: what ranges are widened by, beyond what samples showed.
         symmetric: whether ranges of activations with both signs are made symmetric.
         correction: of biases: `none`, `fast` (from the rounding of the weights), `full` (measured).
         overflow: whose weights keep to half the integers: `none`, `first_layer`, `all`.
@@ -24,13 +25,16 @@ class Candidate:
 
     engine: str = "optkit"
     estimator: str = "minmax"
+    margin: float = 1.0
     symmetric: bool = True
     correction: str = "none"
     overflow: str = "none"
     smooth: bool = False
 
     def __str__(self) -> str:
-        words = [self.engine, self.estimator, "symmetric" if self.symmetric else "asymmetric"]
+        words = [self.engine, self.estimator]
+        words += [f"margin {self.margin:g}"] if self.margin != 1 else []
+        words += ["symmetric" if self.symmetric else "asymmetric"]
         words += [f"{self.correction} bias correction"] if self.correction != "none" else []
         words += [f"overflow fix {self.overflow}"] if self.overflow != "none" else []
         return ", ".join(words + (["SmoothQuant"] if self.smooth else []))
@@ -46,6 +50,7 @@ class Wishes:
 
     engines: tuple[str, ...]
     estimators: tuple[str, ...]
+    margins: tuple[float, ...]
     symmetric: tuple[bool, ...]
     corrections: tuple[str, ...]
     overflows: tuple[str, ...] = ("none",)
@@ -65,12 +70,13 @@ class Trial:
 Try = Callable[[Candidate], Trial]
 
 
-def first(wishes: Wishes) -> Candidate:
+def first(wishes: Wishes, engine: str = "") -> Candidate:
     """The candidate that is taken where none is tried."""
-    engine = wishes.engines[0]
+    engine = engine or wishes.engines[0]
     return Candidate(
         engine,
         wishes.estimators[0],
+        1.0 if engine == "nncf" else wishes.margins[0],
         wishes.symmetric[0],
         wishes.corrections[0],
         wishes.overflows[0],
@@ -85,8 +91,10 @@ def search(wishes: Wishes, attempt: Try) -> list[Trial]:
     combination of estimator, symmetry and correction.
     """
     trials: dict[Candidate, Trial] = {}
+    if wishes.effort == "fast":
+        return [attempt(first(wishes))]
     for engine in wishes.engines:
-        start = replace(first(wishes), engine=engine, smooth=False)
+        start = replace(first(wishes, engine), smooth=False)
         _attempt(trials, attempt, start)
         if engine == "nncf" and True in wishes.smooth:
             _attempt(trials, attempt, replace(start, smooth=True))
@@ -109,23 +117,29 @@ def _attempt(trials: dict[Candidate, Trial], attempt: Try, candidate: Candidate)
         trials[candidate] = attempt(candidate)
 
 
-def _stages(
-    wishes: Wishes, engine: str
-) -> Iterator[Callable[[Candidate], list[Candidate]]]:
+def _stages(wishes: Wishes, engine: str) -> Iterator[Callable[[Candidate], list[Candidate]]]:
     def each(key: str, values: tuple[Any, ...]) -> Callable[[Candidate], list[Candidate]]:
         return lambda base: [replace(base, **{key: value}) for value in values]
 
     if wishes.effort == "thorough":
+        margins = (1.0,) if engine == "nncf" else wishes.margins
         yield lambda base: [
-            replace(base, estimator=estimator, symmetric=symmetric, correction=correction)
+            replace(
+                base, estimator=estimator, margin=margin, symmetric=symmetric, correction=correction
+            )
             for estimator in wishes.estimators
+            for margin in margins
             for symmetric in wishes.symmetric
             for correction in wishes.corrections
         ]
     elif engine == "nncf":
+        yield each(
+            "estimator", tuple(w for w in wishes.estimators if w in {"minmax", "mean_minmax"})
+        )
         yield each("correction", wishes.corrections)
         yield each("symmetric", wishes.symmetric)
     else:
+        yield each("margin", wishes.margins)
         yield each("symmetric", wishes.symmetric)
         yield each("estimator", wishes.estimators)
         yield each("correction", wishes.corrections)

@@ -55,9 +55,14 @@ def collect(
 
 
 def ranges_of(
-    points: Iterable[Point], seen: Mapping[str, Statistics], estimator: str, *, symmetric: bool
+    points: Iterable[Point],
+    seen: Mapping[str, Statistics],
+    estimator: str,
+    *,
+    margin: float = 1.0,
+    symmetric: bool,
 ) -> dict[str, Range]:
-    """The range of each point; points of a group share the widest."""
+    """The range of each point, `margin` times as wide; points of a group share the widest."""
     import numpy as np
 
     ends: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
@@ -69,7 +74,7 @@ def ranges_of(
         shared = ends[point.group]
         low = shared[0][0] if len(shared) == 1 else np.min([item[0].min() for item in shared])
         high = shared[0][1] if len(shared) == 1 else np.max([item[1].max() for item in shared])
-        ranges[point.key] = fitted(low, high, symmetric=symmetric)
+        ranges[point.key] = fitted(low * margin, high * margin, symmetric=symmetric)
     return ranges
 
 

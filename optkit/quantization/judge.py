@@ -37,8 +37,8 @@ class Score:
         return {"sqnr_db": value} | ({} if self.drop is None else {"drop": round(self.drop, 6)})
 
 
-Rate = Callable[[int, "np.ndarray"], tuple[float, int]]
-"""A sample's index and its first output to (sum of scores, number of predictions), higher better."""
+Rate = Callable[[int, "np.ndarray", "np.ndarray"], tuple[float, int]]
+"""A sample's index, its first output and the network's own to (sum of scores, predictions)."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def remember(
         with (folder / f"{index}.npz").open("wb") as file:
             np.savez(file, *outputs)
         if rate is not None:
-            scored, predictions = rate(index, outputs[0])
+            scored, predictions = rate(index, outputs[0], outputs[0])
             total, count = total + scored, count + predictions
 
     tools.stream(model, samples, visit)
@@ -118,7 +118,7 @@ def judge(tools: Tools, model: Any, reference: Reference) -> Score:
             noise[at] += float(np.square(a - b).sum()) if a.shape == b.shape else math.nan
             varies[at] = max(varies[at], float(np.ptp(a)) if a.size else 0.0)
         if reference.rate is not None:
-            scored, predictions = reference.rate(index, outputs[0])
+            scored, predictions = reference.rate(index, outputs[0], wanted[0])
             total, count = total + scored, count + predictions
 
     tools.stream(model, reference.samples, visit)

@@ -2,162 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any
 
 from optkit.core.errors import OptkitError
 from optkit.quantization.bias_correction import measured_shifts
 from optkit.quantization.candidates import Candidate, Trial, Wishes, first, ranked, search
-from optkit.quantization.collect import collect, means_of, ranges_of
-from optkit.quantization.judge import Rate, Reference, Score, judge, remember
+from optkit.quantization.collect import means_of, ranges_of
+from optkit.quantization.job import Job
+from optkit.quantization.judge import Score, judge
+from optkit.quantization.revert import Reverted, revert
 from optkit.quantization.rounding import HALF
-
-if TYPE_CHECKING:
-    from optkit.core.samples import Samples
-    from optkit.quantization.ranges import Statistics
-    from optkit.quantization.sites import Sites
-    from optkit.quantization.tools import Tools
-
-_HELD = 32
-"""Samples held back at most; they tell the best candidate well (rank correlation 0.95)."""
+from optkit.quantization.served import holds_in_batches
 
 _MOST_WORK = 1e12
 """Multiply-adds that a full bias correction may cost at `balanced`."""
 
-Progress = Callable[[int, "int | None"], None]
-Peer = Callable[[Candidate, "Samples", Collection[str]], Any]
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that quantizing a network takes.
-
-    Attributes:
-        tools: how the format's models are handled.
-        model: the network in floating point; it stays as it is.
-        samples: the calibration samples; a part is held back where candidates are judged.
-        wishes: what to try.
-        scratch: a folder to work in.
-        ignored: names of operations that stay in floating point.
-        peer: the other engine: the model that it makes of a candidate.
-        derived: statistics of tensors that are known without samples, by key.
-        rate: scores a prediction; its first argument is the sample's index among all samples.
-        progress: called with (done, total).
-    """
-
-    tools: Tools
-    model: Any
-    samples: Samples
-    wishes: Wishes
-    scratch: Path
-    ignored: frozenset[str]
-    peer: Peer
-    derived: Mapping[str, Statistics] = field(default_factory=dict)
-    rate: Rate | None = None
-    progress: Progress = lambda done, total: None
-
-    @cached_property
-    def judged(self) -> bool:
-        """Whether candidates are held against each other."""
-        return self.wishes.effort != "fast"
-
-    @cached_property
-    def calibration(self) -> Samples:
-        """The samples that ranges come from."""
-        count = len(self.samples)
-        return self.samples.part(0, count - self._held) if count > 1 else self.samples
-
-    @cached_property
-    def held(self) -> Samples:
-        """The samples that candidates are judged on; the same where there is but one."""
-        count = len(self.samples)
-        return self.samples.part(count - max(self._held, 1), count)
-
-    @cached_property
-    def _held(self) -> int:
-        return min(_HELD, max(len(self.samples) // 4, 1)) if self.judged else 0
-
-    @cached_property
-    def sites(self) -> Sites:
-        """What is quantized."""
-        return self.tools.find_sites(self.model, self.ignored)
-
-    @cached_property
-    def statistics(self) -> Mapping[str, Statistics]:
-        """Of every tensor that is quantized: collected once, for all candidates."""
-        plain = set(self.wishes.estimators) <= {"minmax", "mean_minmax"} and (
-            self.wishes.corrections[:1] == ("none",) or set(self.wishes.corrections) == {"full"}
-        )
-        seen = collect(
-            self.tools, self.model, self.sites, self.calibration, len(self.calibration),
-            extremes_alone=plain, progress=self.progress,
-        )  # fmt: skip
-        return {**seen, **{key: item for key, item in self.derived.items() if key in seen}}
-
-    @cached_property
-    def reference(self) -> Reference:
-        """The network's own outputs on the samples held back."""
-        rate, offset = self.rate, len(self.samples) - len(self.held)
-        shifted = None if rate is None else lambda at, output: rate(at + offset, output)
-        folder = self.scratch / "reference"
-        return remember(self.tools, self.model, self.held, folder, shifted)
-
 
 @dataclass(frozen=True)
 class Made:
-    """The best model, how it was made, and what else was tried, best first."""
+    """The best model, how it was made, and what else was tried, best first.
+
+    Attributes:
+        model: in 8 bits.
+        candidate: how it was made.
+        score: on the samples held back; None where nothing was judged.
+        trials: what was tried.
+        held: how many samples were held back.
+        reverted: the layers that went back to floating point, where a bound was given.
+        batch: the large batch that it was checked at too, and its score there.
+    """
 
     model: Any
     candidate: Candidate
-    score: Score | None
-    trials: tuple[Trial, ...]
+    score: Score | None = None
+    trials: tuple[Trial, ...] = ()
     held: int = 0
-
-    def details(self) -> dict[str, Any]:
-        """For the manifest: the choice, and what every candidate scored."""
-        told: dict[str, Any] = {"chosen": str(self.candidate)}
-        if self.score is None:
-            return told
-        tried = [
-            {"candidate": str(item.candidate)}
-            | (item.score.to_json() if item.score else {"refused": item.refusal})
-            for item in self.trials
-        ]
-        return told | {"held_back": self.held, **self.score.to_json(), "tried": tried}
+    reverted: Reverted | None = None
+    batch: tuple[int, Score] | None = None
 
 
 def quantize(job: Job) -> Made:
     """The model in 8 bits that comes closest to the network on the samples held back.
+
+    Where it misses the job's bounds, the layers that cost most of the quality go back.
 
     Raises:
         OptkitError: no candidate could be built.
     """
     if not job.judged:
         candidate = first(job.wishes)
-        return Made(build(job, candidate), candidate, None, ())
-    best: dict[str, Any] = {}
-    wishes = affordable(job)
+        return Made(build(job, candidate), candidate)
+    kept: dict[Candidate, Any] = {}
 
     def attempt(candidate: Candidate) -> Trial:
         try:
             model = build(job, candidate)
         except OptkitError as error:
+            if candidate.engine == job.wishes.engines[0]:
+                raise
             return Trial(candidate, None, error.message)
         score = judge(job.tools, model, job.reference)
-        if not best or score.sqnr_db > best["score"].sqnr_db:
-            best.update(score=score, model=model, candidate=candidate)
+        if all(score.sqnr_db > other.sqnr_db for _, other in kept.values()):
+            kept.clear()
+            kept[candidate] = model, score
         return Trial(candidate, score)
 
-    trials = search(wishes, attempt)
-    if not ranked(trials):
+    trials = search(affordable(job), attempt)
+    made = _first_that_holds(job, trials, kept)
+    if job.bounds and made.score is not None and not job.bounds.hold(made.score):
+        return _reverted(job, made)
+    return made
+
+
+def build(job: Job, candidate: Candidate, ignored: Collection[str] = ()) -> Any:
+    """The model that a candidate gives, without the operations of `ignored` and of the job."""
+    if candidate.engine == "nncf":
+        return job.peer(candidate, job.calibration, ignored)
+    sites = job.tools.find_sites(job.model, {*job.ignored, *ignored}) if ignored else job.sites
+    if not sites.layers and not ignored:
         raise OptkitError(
-            f"no way to quantize was found: {trials[0].refusal}", "-v shows the libraries' own log"
+            "no operation of this network can be quantized: those that carry weights are in "
+            "ignored_scope, in loops and branches, or have computed weights",
+            "leave the pass out, or use another precision",
         )
-    winner = trials[0]
-    return Made(best["model"], winner.candidate, winner.score, tuple(trials), len(job.held))
+    seen = job.statistics
+    ranges = ranges_of(
+        sites.points, seen, candidate.estimator,
+        margin=candidate.margin, symmetric=candidate.symmetric,
+    )  # fmt: skip
+    tops = {"none": (), "first_layer": sites.layers[:1], "all": sites.layers}[candidate.overflow]
+    halved = {layer.name: HALF for layer in tops}
+
+    def insert(**more: Any) -> Any:
+        return job.tools.inserted(job.model, sites, ranges, tops=halved, **more)
+
+    if candidate.correction == "fast":
+        return insert(means=means_of(seen))
+    if candidate.correction == "full":
+        shifts = measured_shifts(
+            job.tools, job.model, sites, job.calibration, lambda shifts: insert(shifts=shifts)
+        )
+        return insert(shifts=shifts)
+    return insert()
 
 
 def affordable(job: Job) -> Wishes:
@@ -172,26 +120,70 @@ def affordable(job: Job) -> Wishes:
     return replace(wishes, corrections=tuple(c for c in wishes.corrections if c != "full"))
 
 
-def build(job: Job, candidate: Candidate, ignored: Collection[str] = ()) -> Any:
-    """The model that a candidate gives, without the operations of `ignored` and of the job."""
-    if candidate.engine == "nncf":
-        return job.peer(candidate, job.calibration, [*job.ignored, *ignored])
-    sites = job.tools.find_sites(job.model, {*job.ignored, *ignored}) if ignored else job.sites
-    if not sites.layers:
-        raise OptkitError("no operation of this network can be quantized")
-    seen = job.statistics
-    ranges = ranges_of(sites.points, seen, candidate.estimator, symmetric=candidate.symmetric)
-    tops = {"none": [], "first_layer": sites.layers[:1], "all": sites.layers}[candidate.overflow]
-    halved = {layer.name: HALF for layer in tops}
+def _first_that_holds(job: Job, trials: list[Trial], kept: dict[Candidate, Any]) -> Made:
+    """The best trial whose outputs are as close in the largest batch that it will serve."""
+    held = len(job.held)
+    for trial in ranked(trials):
+        known = kept.get(trial.candidate)
+        model = build(job, trial.candidate) if known is None else known[0]
+        made = Made(model, trial.candidate, trial.score, tuple(trials), held)
+        if job.batch is None or trial.score is None:
+            return made
+        fine, score = holds_in_batches(job, model, trial.score)
+        if fine:
+            return replace(made, batch=(job.batch, score))
+    raise OptkitError(
+        f"no candidate of {len(trials)} gives the outputs of the network",
+        "-v shows the libraries' own log; effort: fast takes one without judging it",
+    )
 
-    def insert(**more: Any) -> Any:
-        return job.tools.inserted(job.model, sites, ranges, tops=halved, **more)
 
-    if candidate.correction == "fast":
-        return insert(means=means_of(seen))
-    if candidate.correction == "full":
-        shifts = measured_shifts(
-            job.tools, job.model, sites, job.calibration, lambda shifts: insert(shifts=shifts)
-        )
-        return insert(shifts=shifts)
-    return insert()
+def _reverted(job: Job, made: Made) -> Made:
+    """The model with the layers in floating point that the bounds need."""
+    chosen = made.candidate
+    own = [
+        item.candidate for item in ranked(list(made.trials)) if item.candidate.engine == "optkit"
+    ]
+    if own:  # NNCF would collect its statistics anew for each layer
+        chosen = own[0]
+    start = next(item.score for item in made.trials if item.candidate == chosen)
+    assert start is not None
+    layers = [(layer.name, layer.cost) for layer in job.sites.layers]
+
+    def score(ignored: frozenset[str]) -> Score:
+        return judge(job.tools, build(job, chosen, ignored), job.reference)
+
+    done = revert(
+        layers, start, job.bounds, score,
+        lambda kept, compute: job.remember([str(chosen), kept], compute),
+    )  # fmt: skip
+    return replace(
+        made, model=build(job, chosen, done.layers), candidate=chosen, score=done.score,
+        reverted=done, batch=None,
+    )  # fmt: skip
+
+
+def details(job: Job, made: Made) -> dict[str, Any]:
+    """For the manifest: the choice, what every candidate scored, the layers that went back."""
+    told: dict[str, Any] = {"chosen": str(made.candidate)}
+    if made.score is None:
+        return told
+    told |= {"held_back": made.held, **made.score.to_json()}
+    told["tried"] = [
+        {"candidate": str(item.candidate)}
+        | (item.score.to_json() if item.score else {"refused": item.refusal})
+        for item in made.trials
+    ]
+    if made.batch is not None:
+        told["served"] = {"batch": made.batch[0], **made.batch[1].to_json()}
+    if job.bounds:
+        told["bounds"] = job.bounds.rows(made.score)
+    if made.reverted is not None:
+        known = job.tools.operations(job.model)
+        told["ranking"] = [
+            {"layer": known[name][1], "gain_db": round(gain, 3)}
+            for name, gain in made.reverted.ranking[:20]
+        ]
+        told["reverted"] = [known[name][1] for name in made.reverted.layers]
+        told["ignored_scope"] = {"names": list(made.reverted.layers)}
+    return told

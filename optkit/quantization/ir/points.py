@@ -105,9 +105,7 @@ def _layers(found: dict[str, tuple[Any, int]]) -> Iterator[Layer]:
             axes = _CHANNELS[node.get_type_name()]
         reads = key_of(node.input_value(1 - place))
         gives, out = key_of(node.output(0)), -1 if node.get_type_name() == "MatMul" else 1
-        yield Layer(
-            name, reads, place, axes, _summed(node, place), gives, out, _cost(node, place)
-        )
+        yield Layer(name, reads, place, axes, _summed(node, place), gives, out, _cost(node, place))
 
 
 def _weight_place(node: Any) -> int | None:

@@ -17,7 +17,9 @@ def is_constant(port: Any) -> bool:
     node = port.get_node()
     if node.get_type_name() == "Constant":
         return True
-    return node.get_type_name() in _KEPT and all(is_constant(value) for value in node.input_values())
+    return node.get_type_name() in _KEPT and all(
+        is_constant(value) for value in node.input_values()
+    )
 
 
 def read_constant(port: Any) -> np.ndarray:
@@ -46,4 +48,6 @@ def int8_constant(weights: np.ndarray, scale: np.ndarray, name: str) -> Any:
 
     stored = opset13.constant(weights.astype(np.int8), name=f"{name}/int8")
     widened = opset13.convert(stored, openvino.Type.f32, name=f"{name}/widened")
-    return opset13.multiply(widened, opset13.constant(scale.astype(np.float32)), name=f"{name}/scaled")
+    return opset13.multiply(
+        widened, opset13.constant(scale.astype(np.float32)), name=f"{name}/scaled"
+    )

@@ -44,7 +44,7 @@ def derive(
         matched += anchored
         if found is not None:
             known[node.get_friendly_name(), 0] = found
-    derived = {}
+    derived: dict[str, Statistics] = {}
     for node in model.get_ordered_ops():
         item = known.get((node.get_friendly_name(), 0))
         if item is None:
@@ -98,21 +98,26 @@ def _layer(node: Any, given: Moments | None, norms: Norms) -> tuple[Moments | No
     out = math.prod(weights.shape[: _LAYERS[kind]])
     norm = find(norms, weights.reshape(out, -1))
     if norm is not None:
-        mean = norm.mean - _bias(node, out)
-        return moments.gaussian(mean, norm.std), True
+        return moments.gaussian(norm.mean - _bias(node, out), norm.std), True
     if given is None:
         return None, False
     if kind == "GroupConvolution":
-        if weights.shape[2] != 1 or weights.shape[0] != given.mean.size:
-            return None, False
-        taps = weights.reshape(out, -1)
-        each = out // given.mean.size
-        mean, std = given.mean.repeat(each), given.std.repeat(each)
-        square = (taps**2).sum(-1) ** 0.5
-        return moments.gaussian(taps.sum(-1) * mean, square * std), False
-    if weights.shape[1] != given.mean.size:
-        return None, False
-    return moments.weighed(given, weights.reshape(out, weights.shape[1], -1)), False
+        return _grouped(given, weights), False
+    fits = weights.shape[1] == given.mean.size
+    return moments.weighed(
+        given, weights.reshape(out, weights.shape[1], -1)
+    ) if fits else None, False
+
+
+def _grouped(given: Moments, weights: np.ndarray) -> Moments | None:
+    """Of a depthwise convolution's output: each channel hangs on one of the input."""
+    if weights.shape[2] != 1 or weights.shape[0] != given.mean.size:
+        return None
+    each = weights.shape[1]
+    taps = weights.reshape(weights.shape[0] * each, -1)
+    spread = (taps**2).sum(-1) ** 0.5
+    mean, std = given.mean.repeat(each), given.std.repeat(each)
+    return moments.gaussian(taps.sum(-1) * mean, spread * std)
 
 
 def _bias(node: Any, out: int) -> np.ndarray:
@@ -156,18 +161,14 @@ def _channels(node: Any) -> int | None:
 def _function(node: Any) -> Callable[[np.ndarray], np.ndarray] | None:
     import numpy as np
 
-    kind = node.get_type_name()
-    if kind == "Relu":
-        return lambda x: np.maximum(x, 0)
-    if kind == "Clamp":
+    if node.get_type_name() == "Clamp":
         ends = node.get_attributes()
         return lambda x: x.clip(ends["min"], ends["max"])
-    if kind == "Swish":
-        return lambda x: x / (1 + np.exp(-x))
-    if kind == "HSwish":
-        return lambda x: x * (x + 3).clip(0, 6) / 6
-    if kind == "Sigmoid":
-        return lambda x: 1 / (1 + np.exp(-x))
-    if kind == "Gelu":
-        return lambda x: x * 0.5 * (1 + np.tanh(0.79788456 * (x + 0.044715 * x**3)))
-    return None
+    functions: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "Relu": lambda x: np.maximum(x, 0),
+        "Swish": lambda x: x / (1 + np.exp(-x)),
+        "HSwish": lambda x: x * (x + 3).clip(0, 6) / 6,
+        "Sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+        "Gelu": lambda x: x * 0.5 * (1 + np.tanh(0.79788456 * (x + 0.044715 * x**3))),
+    }
+    return functions.get(node.get_type_name())

@@ -24,7 +24,7 @@ def collect(
     count: int,
     *,
     extremes_alone: bool = False,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Callable[[int, int | None], None] = lambda *_: None,
 ) -> dict[str, Statistics]:
     """Statistics by tensor key, of points and of what layers read.
 

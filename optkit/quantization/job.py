@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from optkit.quantization.collect import collect
 from optkit.quantization.judge import Rate, Reference, remember
-from optkit.quantization.revert import Bounds, Remember
+from optkit.quantization.revert import NONE, Bounds, Remember
 
 if TYPE_CHECKING:
     from optkit.core.samples import Samples
@@ -52,13 +52,13 @@ class Job:
     wishes: Wishes
     scratch: Path
     peer: Peer
-    bounds: Bounds = Bounds()
+    bounds: Bounds = NONE
     ignored: frozenset[str] = frozenset()
     derived: Mapping[str, Statistics] = field(default_factory=dict)
     rate: Rate | None = None
     batch: int | None = None
-    progress: Progress = lambda done, total: None
-    remember: Remember = lambda question, compute: compute()
+    progress: Progress = lambda *_: None
+    remember: Remember = lambda _, compute: compute()
 
     @property
     def judged(self) -> bool:

@@ -52,10 +52,9 @@ def summed(first: Moments, second: Moments) -> Moments:
     import numpy as np
 
     both = gaussian(first.mean + second.mean, first.std + second.std)
-    return Moments(
-        both.mean, both.std,
-        np.maximum(both.low, first.low + second.low), np.minimum(both.high, first.high + second.high),
-    )  # fmt: skip
+    low = np.maximum(both.low, first.low + second.low)
+    high = np.minimum(both.high, first.high + second.high)
+    return Moments(both.mean, both.std, low, high)
 
 
 def weighed(given: Moments, weights: np.ndarray) -> Moments:

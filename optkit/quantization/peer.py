@@ -28,7 +28,7 @@ def quantize(
     transformer: bool,
     ignored: Collection[str] = (),
     scope: Mapping[str, tuple[str, ...]] | None = None,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Callable[[int, int | None], None] = lambda *_: None,
 ) -> Any:
     """The model in 8 bits, by NNCF.
 

@@ -50,14 +50,14 @@ class Statistics:
         """The least value of all."""
         import numpy as np
 
-        return np.min(self.lows, axis=0)
+        return np.asarray(np.min(self.lows, axis=0))
 
     @property
     def high(self) -> np.ndarray:
         """The largest value of all."""
         import numpy as np
 
-        return np.max(self.highs, axis=0)
+        return np.asarray(np.max(self.highs, axis=0))
 
     @property
     def mean(self) -> np.ndarray | None:
@@ -119,7 +119,7 @@ def percentile(seen: Statistics, share: float = 1e-4) -> tuple[np.ndarray, np.nd
         return minmax(seen)
     values = np.concatenate(seen.drawn)
     low, high = np.quantile(values, [share, 1 - share])
-    return np.float32(low), np.float32(high)
+    return np.asarray(low, np.float32), np.asarray(high, np.float32)
 
 
 def least_error(seen: Statistics) -> tuple[np.ndarray, np.ndarray]:

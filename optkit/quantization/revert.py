@@ -47,6 +47,9 @@ class Bounds:
         return rows
 
 
+NONE = Bounds()
+
+
 @dataclass(frozen=True)
 class Reverted:
     """The layers that went back, and what the model scores without them."""

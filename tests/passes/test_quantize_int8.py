@@ -193,3 +193,69 @@ def test_a_model_in_int8_stays_as_it_is(apply, tmp_path):
     again = apply("quantize_int8", models.artifact("ir", place / "output" / "model.xml"))
     assert again.outcome.path is None
     assert again.outcome.reason == "every operation that carries weights is in int8 already"
+
+
+@pytest.mark.parametrize("make", [ir, onnx])
+def test_the_best_candidate_is_taken_and_the_others_are_told(apply, tmp_path, make):
+    details = apply(
+        "quantize_int8", make(models.ConvNet, tmp_path), cosine=INT8, **OWN
+    ).outcome.details
+    assert details["held_back"] == 4
+    scores = [row["sqnr_db"] for row in details["tried"]]
+    assert details["sqnr_db"] == max(scores)
+    assert len(scores) > 5
+    assert details["chosen"].startswith("optkit")
+    assert details["served"]["batch"] == 128 or make is ir
+
+
+def test_a_bound_that_can_be_met_brings_layers_back(apply, tmp_path):
+    """
+    Given: a bound that INT8 alone misses
+    Result: the layer that costs most is in floating point, told with the patch for the recipe
+    """
+    given = ir(models.ConvNet, tmp_path)
+    alone = apply("quantize_int8", given, cosine=INT8, **OWN, **FAST, min_sqnr_db=1)
+    assert alone.outcome.details["bounds"][0]["held"]
+    bound = alone.outcome.details["sqnr_db"] + 1
+    for made in tmp_path.glob("quantize_int8-*"):
+        made.rename(tmp_path / f"first-{made.name}")
+    done = apply("quantize_int8", given, cosine=INT8, **OWN, **FAST, min_sqnr_db=bound)
+    details = done.outcome.details
+    assert precision(done) == {"int8": 1, "fp32": 1}
+    assert details["reverted"] in (["Convolution before norm"], ["classify"])
+    assert details["bounds"][0]["held"]
+    assert details["sqnr_db"] >= bound
+    names = details["ignored_scope"]
+    for made in tmp_path.glob("quantize_int8-*"):
+        made.rename(tmp_path / f"second-{made.name}")
+    patched = apply("quantize_int8", given, cosine=INT8, **OWN, **FAST, ignored_scope=names)
+    assert precision(patched) == {"int8": 1, "fp32": 1}
+
+
+def test_a_bound_that_cannot_be_met_keeps_the_best_and_says_so(apply, tmp_path):
+    given = ir(models.ConvNet, tmp_path)
+    details = apply(
+        "quantize_int8", given, cosine=INT8, **OWN, **FAST, min_sqnr_db=500, max_drop=0
+    ).outcome.details
+    missed, kept = details["bounds"]
+    assert (missed["name"], missed["held"]) == ("min_sqnr_db", missed["value"] is None)
+    assert kept["name"] == "max_drop"
+
+
+def test_ranges_from_batchnorm_without_data(apply, tmp_path):
+    """
+    Given: Conv → BatchNorm → ReLU → mean → Linear in the source, and no data
+    Result: the ranges behind the BatchNorm come from it, and the manifest says so
+    """
+    given = ir(models.ConvNet, tmp_path)
+    network = models.traced(models.ConvNet, tmp_path / "source.pt")
+    source = models.artifact("torchscript", network, signature=given.signature)
+    done = apply("quantize_int8", given, cosine=INT8, source=source)
+    assert "BatchNorm of the source, 1 layers" in done.outcome.details["ranges"]
+    assert precision(done) == {"int8": 2}
+
+
+def test_all_in_the_ignored_scope_is_refused_with_the_fix(apply, tmp_path):
+    scope = {"types": ["MatMul", "Convolution"]}
+    with pytest.raises(OptkitError, match="no operation of this network can be quantized"):
+        apply("quantize_int8", ir(models.ConvNet, tmp_path), ignored_scope=scope, **OWN)

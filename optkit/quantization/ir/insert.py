@@ -41,8 +41,8 @@ def inserted(
         sites: what to quantize.
         ranges: of each point, by its key.
         tops: the largest integer of a layer's weights where it is not 127.
-        means: of the channels of what layers read, by key; layers are shifted by what the rounding of their
-            weights adds to the mean, E[(W − Wq)·x] = (W − Wq)·E[x] (Nagel et al. 2019).
+        means: of the channels of what layers read, by key; layers are shifted by what the rounding
+            of their weights takes from the mean, E[(W − Wq)·x] = (W − Wq)·E[x] (Nagel et al. 2019).
         shifts: further shifts of layers' outputs, by name, one for each channel.
     """
     copy = model.clone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ _MOVES = frozenset({
 })  # fmt: skip
 _ACTIVATIONS = frozenset({"Relu", "Clamp", "PRelu", "Sigmoid", "Swish", "HSwish", "Gelu", "Elu"})
 _QUANTIZED = frozenset({"FakeQuantize", "FakeConvert"})
+_AUTOMATIC = re.compile(r"^[A-Z][A-Za-z0-9]*_\d+$")
 
 Reading = tuple[str, int]
 
@@ -69,11 +71,7 @@ def find_sites(model: Any, ignored: Collection[str] = ()) -> Sites:
 
 
 def operations(model: Any) -> dict[str, tuple[str, str]]:
-    """The type of each operation by its name, and its name in the source.
-
-    A fusion names the result after what it made; the first of the names that it fused is that of
-    the source's own operation.
-    """
+    """The type of each operation by its name, and its name in the source."""
     return {
         node.get_friendly_name(): (node.get_type_name(), _source_name(node))
         for node in model.get_ordered_ops()
@@ -82,12 +80,23 @@ def operations(model: Any) -> dict[str, tuple[str, str]]:
 
 
 def _source_name(node: Any) -> str:
-    """Without the frontend's ornaments: `__module.layer.0/aten::conv/Convolution` is `layer.0`."""
-    fused = node.get_rt_info()
-    names = str(fused["fused_names_0"].value).split(",") if "fused_names_0" in fused else []
-    kinds = [name for name in names if node.get_type_name() in name]
-    name = (kinds or [node.get_friendly_name()])[0]
-    return str(name.removeprefix("__module.").partition("/aten::")[0])
+    """Without the frontend's ornaments: `__module.layer.0/aten::conv/Convolution` is `layer.0`.
+
+    A fusion leaves a name of OpenVINO's own; then it is told by what comes behind.
+    """
+    name, reader = _plain(node), node
+    while _AUTOMATIC.match(name) and reader.get_output_size():
+        targets = list(reader.output(0).get_target_inputs())
+        if not targets:
+            return name
+        reader = targets[0].get_node()
+        if not _AUTOMATIC.match(_plain(reader)):
+            return f"{node.get_type_name()} before {_plain(reader)}"
+    return name
+
+
+def _plain(node: Any) -> str:
+    return str(node.get_friendly_name().removeprefix("__module.").partition("/aten::")[0])
 
 
 def key_of(port: Any) -> str:
@@ -100,7 +109,7 @@ def _layers(found: dict[str, tuple[Any, int]]) -> Iterator[Layer]:
         if node.get_type_name() == "MatMul":
             transposed = node.get_attributes()["transpose_b" if place else "transpose_a"]
             rank = len(node.input_value(place).get_partial_shape())
-            axes = (rank - 1 if bool(place) != transposed else rank - 2,)
+            axes: tuple[int, ...] = (rank - 1 if bool(place) != transposed else rank - 2,)
         else:
             axes = _CHANNELS[node.get_type_name()]
         reads = key_of(node.input_value(1 - place))
@@ -193,17 +202,17 @@ def _hoist(nodes: list[Any], wanted: dict[Reading, None]) -> dict[Reading, str]:
 
 
 def _is_float(node: Any) -> bool:
-    return node.get_output_size() > 0 and node.output(0).get_element_type().is_real()
+    return bool(node.get_output_size() > 0 and node.output(0).get_element_type().is_real())
 
 
 def _is_quantized(by_name: dict[str, Any], key: str) -> bool:
-    return by_name[key.rpartition(":")[0]].get_type_name() in _QUANTIZED
+    return str(by_name[key.rpartition(":")[0]].get_type_name()) in _QUANTIZED
 
 
 def _is_softmax(node: Any) -> bool:
     while node.get_type_name() in _MOVES:
         node = node.input_value(0).get_node()
-    return node.get_type_name() == "Softmax"
+    return bool(node.get_type_name() == "Softmax")
 
 
 def _is_depthwise(node: Any) -> bool:
@@ -211,7 +220,7 @@ def _is_depthwise(node: Any) -> bool:
     if node.get_type_name() != "GroupConvolution":
         return False
     shape = node.input_value(1).get_partial_shape()
-    return shape.is_static and int(shape[2].get_length()) == 1
+    return bool(shape.is_static and shape[2].get_length() == 1)
 
 
 def _summed(node: Any, place: int) -> int | None:
@@ -229,8 +238,8 @@ def _cost(node: Any, place: int) -> int:
     weight = node.input_value(place).get_partial_shape()
     if shape.rank.is_dynamic or weight.is_dynamic:
         return 0
-    sizes = [1 if size.is_dynamic else size.get_length() for size in shape]
-    weights = [size.get_length() for size in weight]
+    sizes: list[int] = [1 if size.is_dynamic else size.get_length() for size in shape]
+    weights: list[int] = [size.get_length() for size in weight]
     if node.get_type_name() == "MatMul":
         return math.prod(sizes) * max(math.prod(weights) // sizes[-1], 1)
     return math.prod(sizes[:1] + sizes[2:]) * math.prod(weights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from optkit.quantization.onnx.points import constants, name_of
+from optkit.quantization.onnx.points import MOVES, constants, name_of
 from optkit.quantization.ranges import LEVELS, Range
 from optkit.quantization.rounding import TOP, round_weights
 from optkit.quantization.sites import Layer, Sites
@@ -182,8 +182,7 @@ def _above(value: str, graph: Any) -> str:
     """The point that a value comes from, through its dequantization and moves."""
     makers = {name: node for node in graph.node for name in node.output}
     value = value.removesuffix("/dequantized")
-    while value in makers and makers[value].op_type in {"MaxPool", "Reshape", "Transpose", "Flatten",
-                                                        "Squeeze", "Unsqueeze", "Slice", "Identity"}:  # fmt: skip
+    while value in makers and makers[value].op_type in MOVES:
         value = makers[value].input[0].removesuffix("/dequantized")
     return value
 

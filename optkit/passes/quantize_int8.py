@@ -92,7 +92,7 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     from optkit.quantization import peer
     from optkit.quantization.attention import has_attention
     from optkit.quantization.job import Job
-    from optkit.quantization.quantize import details, quantize
+    from optkit.quantization.quantize import details, quantize, summary_of
     from optkit.quantization.revert import Bounds
     from optkit.quantization.scope import scoped
     from optkit.quantization.served import largest_batch
@@ -151,7 +151,7 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
             if matched
             else samples.source
         )
-    return Outcome(path, details=told | details(job, made))
+    return Outcome(path, summary_of(made), told | details(job, made))
 
 
 def _derived(model: Any, source: Artifact, graph_format: str) -> tuple[dict[str, Statistics], int]:

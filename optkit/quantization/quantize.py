@@ -163,6 +163,15 @@ def _reverted(job: Job, made: Made) -> Made:
     )  # fmt: skip
 
 
+def summary_of(made: Made) -> str | None:
+    """One line for the run's table."""
+    if made.score is None:
+        return None
+    tried = f"best of {len(made.trials)} candidates, " if len(made.trials) > 1 else ""
+    back = f", {len(made.reverted.layers)} layers left in float" if made.reverted else ""
+    return f"{tried}{made.score.sqnr_db:.1f} dB{back}"
+
+
 def details(job: Job, made: Made) -> dict[str, Any]:
     """For the manifest: the choice, what every candidate scored, the layers that went back."""
     told: dict[str, Any] = {"chosen": str(made.candidate)}

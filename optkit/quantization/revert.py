@@ -70,7 +70,7 @@ def revert(
 
     Layers are ranked by what the outputs gain when each alone goes back. The shortest part of the
     ranking that meets the bounds is found by bisection; then each of its layers, the costly first,
-    is quantized again where the bounds hold without it.
+    is quantized again where the bounds hold without it. One layer at least stays in 8 bits.
 
     Args:
         layers: name and cost of each layer that is quantized.
@@ -88,7 +88,7 @@ def revert(
     gains = {name: score(frozenset({name})).sqnr_db - start.sqnr_db for name, _ in layers}
     order = sorted(costs, key=lambda name: (-gains[name], costs[name], name))
     ranking = tuple((name, gains[name]) for name in order)
-    low, high, best = 0, len(order), (start, frozenset[str]())
+    low, high, best = 0, len(order) - 1, (start, frozenset[str]())
     while low < high:  # the length: at `low` the bounds do not hold, at `high` they may
         middle = (low + high + 1) // 2 if high - low > 1 else high
         kept = frozenset(order[:middle])

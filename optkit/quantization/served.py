@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LARGE = 128
 """Models smoothed for small batches were seen to collapse from here on."""
 
+_VALUES = 1 << 25
+"""Input values that a batch holds at most: memory stays bounded where samples are large."""
+
 _LOST = 6.0
 """dB that a batch may cost: its worst samples weigh more than one alone."""
 
@@ -33,7 +36,7 @@ def holds_in_batches(job: Job, model: Any, alone: Score) -> tuple[bool, Score]:
     """Whether a model is as close to the network in a batch of `job.batch` as sample by sample.
 
     Args:
-        job: its samples held back are repeated to fill the batch.
+        job: its samples held back are repeated to fill the batch, as far as memory allows.
         model: the quantized model.
         alone: what it scored sample by sample.
 
@@ -59,5 +62,6 @@ def _stacked(job: Job) -> Mapping[str, np.ndarray]:
         for name, array in arrays.items():
             rows.setdefault(name, []).append(array)
     joined = {name: np.concatenate(parts) for name, parts in rows.items()}
-    size = job.batch or LARGE
+    each = max(sum(array[:1].size for array in joined.values()), 1)
+    size = min(job.batch or LARGE, max(_VALUES // each, 2))
     return {name: np.resize(array, (size, *array.shape[1:])) for name, array in joined.items()}

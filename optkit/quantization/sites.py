@@ -50,7 +50,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Sites:
-    """All that is quantized of a graph, in the graph's order."""
+    """All that is quantized of a graph, in the graph's order.
+
+    Attributes:
+        points: tensors that get a range.
+        layers: operations whose weights are stored in 8 bits.
+        tables: names of the operations that look up rows of a constant, stored in 8 bits too.
+    """
 
     points: tuple[Point, ...]
     layers: tuple[Layer, ...]
+    tables: tuple[str, ...] = ()

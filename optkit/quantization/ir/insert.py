@@ -67,6 +67,11 @@ def inserted(
             shift = added if shift is None or added is None else shift + added
         if shift is not None:
             shift_output(node, shift)
+    for name in sites.tables:
+        source = by_name[name].input_value(0)
+        integers, scale = round_weights(read_constant(source), (0,))
+        table = int8_constant(integers, scale, source.get_node().get_friendly_name())
+        by_name[name].input(0).replace_source_output(table.output(0))
     copy.validate_nodes_and_infer_types()
     return copy
 

@@ -67,7 +67,10 @@ def find_sites(model: Any, ignored: Collection[str] = ()) -> Sites:
         for key in order
         if key in readers and not _is_quantized(by_name, key)
     )
-    return Sites(points, tuple(_layers(layers)))
+    tables = [node.get_friendly_name() for node in nodes if _is_table(node)]
+    return Sites(
+        points, tuple(_layers(layers)), tuple(name for name in tables if name not in ignored)
+    )
 
 
 def operations(model: Any) -> dict[str, tuple[str, str]]:
@@ -213,6 +216,17 @@ def _is_softmax(node: Any) -> bool:
     while node.get_type_name() in _MOVES:
         node = node.input_value(0).get_node()
     return bool(node.get_type_name() == "Softmax")
+
+
+def _is_table(node: Any) -> bool:
+    """Whether a node looks up rows of a constant matrix, as an embedding does."""
+    if node.get_type_name() != "Gather" or not _is_float(node):
+        return False
+    shape = node.input_value(0).get_partial_shape()
+    axis = node.input_value(2).get_node()
+    if axis.get_type_name() != "Constant" or axis.data.item() != 0 or len(shape) != 2:
+        return False
+    return is_constant(node.input_value(0)) and shape[0].get_length() * shape[1].get_length() > 256
 
 
 def _is_depthwise(node: Any) -> bool:

@@ -48,7 +48,10 @@ def stream(
             finish()
         request = idle.pop()
         for at, (known, own) in enumerate(names):
-            array = next((arrays[name] for name in known if name in arrays), arrays.get(own))
+            named = (arrays[name] for name in (*known, own) if name in arrays)
+            array = next(named, None)
+            if array is None:  # names are gone: the samples keep the inputs' order
+                array = list(arrays.values())[at]
             tensor = openvino.Tensor(np.ascontiguousarray(array))
             request.set_input_tensor(at, tensor)
         request.start_async()

@@ -48,13 +48,15 @@ def shifted(given: Moments, value: np.ndarray) -> Moments:
 
 
 def summed(first: Moments, second: Moments) -> Moments:
-    """Of the sum of values that rise and fall together, as the branches of a residual sum do."""
+    """Of a sum, as a residual sum's: independent at large, but the extremes of both may meet."""
     import numpy as np
 
-    both = gaussian(first.mean + second.mean, first.std + second.std)
-    low = np.maximum(both.low, first.low + second.low)
-    high = np.minimum(both.high, first.high + second.high)
-    return Moments(both.mean, both.std, low, high)
+    return Moments(
+        first.mean + second.mean,
+        np.hypot(first.std, second.std),
+        first.low + second.low,
+        first.high + second.high,
+    )
 
 
 def weighed(given: Moments, weights: np.ndarray) -> Moments:

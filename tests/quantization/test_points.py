@@ -8,7 +8,8 @@ from openvino import opset13
 from torch import nn
 
 from optkit.quantization.ir.insert import inserted, observed
-from optkit.quantization.ir.points import find_sites, operations
+from optkit.quantization.ir.names import operations
+from optkit.quantization.ir.points import find_sites
 from optkit.quantization.onnx import graph as onnx_graph
 from optkit.quantization.ranges import fitted
 

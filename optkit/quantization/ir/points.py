@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from optkit.quantization.ir.hoist import MOVES, Reading, hoist, is_float
 from optkit.quantization.ir.weights import is_constant
 from optkit.quantization.sites import Layer, Point, Sites
 
@@ -15,15 +15,8 @@ _CHANNELS = {
     "Convolution": (0,), "GroupConvolution": (0, 1), "ConvolutionBackpropData": (1,),
     "GroupConvolutionBackpropData": (0, 2),
 }  # fmt: skip
-# What gives of integers what it gives of the numbers they stand for.
-_MOVES = frozenset({
-    "MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "StridedSlice", "Slice", "Tile",
-})  # fmt: skip
 _ACTIVATIONS = frozenset({"Relu", "Clamp", "PRelu", "Sigmoid", "Swish", "HSwish", "Gelu", "Elu"})
 _QUANTIZED = frozenset({"FakeQuantize", "FakeConvert"})
-_AUTOMATIC = re.compile(r"^[A-Z][A-Za-z0-9]*_\d+$")
-
-Reading = tuple[str, int]
 
 
 def find_sites(model: Any, ignored: Collection[str] = ()) -> Sites:
@@ -41,7 +34,7 @@ def find_sites(model: Any, ignored: Collection[str] = ()) -> Sites:
     layers: dict[str, tuple[Any, int]] = {}
     for node in nodes:
         name = node.get_friendly_name()
-        if name in ignored or not _is_float(node):
+        if name in ignored or not is_float(node):
             continue
         place = _weight_place(node)
         if place is not None:
@@ -49,12 +42,12 @@ def find_sites(model: Any, ignored: Collection[str] = ()) -> Sites:
             wanted[name, 1 - place] = None
         elif places := _products(node) or _sums(node, ignored):
             wanted |= dict.fromkeys((name, place) for place in places)
-    groups = _hoist(nodes, wanted)
+    groups = hoist(nodes, wanted)
     by_name = {node.get_friendly_name(): node for node in nodes}
     readers: dict[str, list[Reading]] = {}
     for name, place in wanted:
         source = by_name[name].input_value(place)
-        if _is_float(source.get_node()) and not is_constant(source):
+        if is_float(source.get_node()) and not is_constant(source):
             readers.setdefault(key_of(source), []).append((name, place))
     order = {key_of(port): None for node in nodes for port in node.outputs()}
     points = tuple(
@@ -71,35 +64,6 @@ def find_sites(model: Any, ignored: Collection[str] = ()) -> Sites:
     return Sites(
         points, tuple(_layers(layers)), tuple(name for name in tables if name not in ignored)
     )
-
-
-def operations(model: Any) -> dict[str, tuple[str, str]]:
-    """The type of each operation by its name, and its name in the source."""
-    return {
-        node.get_friendly_name(): (node.get_type_name(), _source_name(node))
-        for node in model.get_ordered_ops()
-        if node.get_type_name() not in {"Constant", "Parameter", "Result"}
-    }
-
-
-def _source_name(node: Any) -> str:
-    """Without the frontend's ornaments: `__module.layer.0/aten::conv/Convolution` is `layer.0`.
-
-    A fusion leaves a name of OpenVINO's own; then it is told by what comes behind.
-    """
-    name, reader = _plain(node), node
-    while _AUTOMATIC.match(name) and reader.get_output_size():
-        targets = list(reader.output(0).get_target_inputs())
-        if not targets:
-            return name
-        reader = targets[0].get_node()
-        if not _AUTOMATIC.match(_plain(reader)):
-            return f"{node.get_type_name()} before {_plain(reader)}"
-    return name
-
-
-def _plain(node: Any) -> str:
-    return str(node.get_friendly_name().removeprefix("__module.").partition("/aten::")[0])
 
 
 def key_of(port: Any) -> str:
@@ -173,54 +137,19 @@ def _convolution(node: Any) -> Any:
     return None
 
 
-def _hoist(nodes: list[Any], wanted: dict[Reading, None]) -> dict[Reading, str]:
-    """Move what is wanted above moves and concatenations all of whose readers want it.
-
-    Returns:
-        The readings that share a range, by the concatenation that they share.
-    """
-    groups: dict[Reading, str] = {}
-    for node in reversed(nodes):
-        kind = node.get_type_name()
-        if kind not in _MOVES | {"Concat"}:
-            continue
-        targets = [port for output in node.outputs() for port in output.get_target_inputs()]
-        readings = [(port.get_node().get_friendly_name(), port.get_index()) for port in targets]
-        above = node.input_values() if kind == "Concat" else node.input_values()[:1]
-        if not readings or any(reading not in wanted for reading in readings):
-            continue
-        if any(is_constant(value) or not _is_float(value.get_node()) for value in above):
-            continue
-        name = node.get_friendly_name()
-        shared = next((groups[reading] for reading in readings if reading in groups), None)
-        if kind == "Concat":
-            shared = shared or name
-        for reading in readings:
-            del wanted[reading]
-        for place in range(len(above)):
-            wanted[name, place] = None
-            if shared is not None:
-                groups[name, place] = shared
-    return groups
-
-
-def _is_float(node: Any) -> bool:
-    return bool(node.get_output_size() > 0 and node.output(0).get_element_type().is_real())
-
-
 def _is_quantized(by_name: dict[str, Any], key: str) -> bool:
     return str(by_name[key.rpartition(":")[0]].get_type_name()) in _QUANTIZED
 
 
 def _is_softmax(node: Any) -> bool:
-    while node.get_type_name() in _MOVES:
+    while node.get_type_name() in MOVES:
         node = node.input_value(0).get_node()
     return bool(node.get_type_name() == "Softmax")
 
 
 def _is_table(node: Any) -> bool:
     """Whether a node looks up rows of a constant matrix, as an embedding does."""
-    if node.get_type_name() != "Gather" or not _is_float(node):
+    if node.get_type_name() != "Gather" or not is_float(node):
         return False
     shape = node.input_value(0).get_partial_shape()
     axis = node.input_value(2).get_node()

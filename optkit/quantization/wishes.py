@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optkit.quantization.candidates import Wishes
 
-_MARGINS = (1.25, 1.0, 1.1, 1.5, 1.75)
+_MARGINS = (1.25, 1.0, 1.1, 1.5, 1.75, 2.0)
 """Samples not seen reach beyond those seen: 1.25 gained 0 to 8 dB over none in every network."""
 
 
@@ -40,12 +40,15 @@ def wishes(
         corrections = ("full",)
     if engine == "nncf" and estimator == "auto":
         estimators = ("mean_minmax", "minmax")
+    symmetric = {"performance": (True,), "mixed": (False,)}.get(preset, (True, False))
+    if engine == "nncf" and preset == "auto":
+        symmetric = (False, True)
     return Wishes(
         effort="fast" if fast else effort,
         engines=("optkit",) if derived else engines,
         estimators=estimators,
         margins=(1.0,) if derived and margin is None else margins,
-        symmetric={"auto": (True, False), "performance": (True,), "mixed": (False,)}[preset],
+        symmetric=symmetric,
         corrections=corrections,
         overflows=either(overflow_fix, "none", *(["first_layer"] if thorough else [])),
         smooth=(False, True) if transformer else (False,),

@@ -30,6 +30,8 @@ def print_run(console: Console, manifest: Mapping[str, Any], folder: str) -> Non
     if manifest["routes"]["refused"]:
         rich.print(f"route taken: {', '.join(manifest['routes']['taken'])}")
     table(rich, ("step", "", "time", ""), [_step_row(row) for row in manifest["steps"]])
+    for row in manifest["steps"]:
+        _print_reverted(rich, row)
     _print_results(rich, manifest)
     _print_gates(rich, manifest["gates"])
     verdict = {"ok": ("ok", "bold green"), "gated": ("a gate was missed", "bold red")}
@@ -62,6 +64,19 @@ def _step_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     if row["cached"] and not row["changed"]:
         note = f"cached; no change: {row['reason']}"
     return row["pass"], row["artifact"]["format"], seconds(row["seconds"]), note
+
+
+def _print_reverted(rich: Rich, row: Mapping[str, Any]) -> None:
+    """The layers that a bound took back to floating point, and how a recipe says so."""
+    details = row["details"]
+    if not details.get("reverted"):
+        return
+    names = ", ".join(details["reverted"])
+    patch = ", ".join(f'"{name}"' for name in details["ignored_scope"]["names"])
+    rich.print(f"{row['pass']} left in floating point: {names}", markup=False)
+    rich.print(
+        f"in the recipe: {row['pass']}: {{ignored_scope: {{names: [{patch}]}}}}\n", markup=False
+    )
 
 
 def _print_results(rich: Rich, manifest: Mapping[str, Any]) -> None:

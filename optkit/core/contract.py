@@ -177,6 +177,8 @@ class Context:
             and another legal size of the dynamic dimensions.
         seed: for anything random.
         progress: called with (done, total); total None where it is not known.
+        remember: what a function gives for a question (JSON values both), now or in an earlier run;
+            what a pass learns at length survives its being killed.
         edit: opens the artifact's graph (`onnx_ir.Model` for ONNX) and lets the function rewrite
             it; the outcome of a pass that rewrites graphs. The engine writes the result.
     """
@@ -189,6 +191,7 @@ class Context:
     seed: int
     progress: Callable[[int, int | None], None]
     edit: Callable[[Artifact, Callable[[Any], Edit]], Outcome]
+    remember: Callable[[Any, Callable[[], Any]], Any] = lambda _, compute: compute()
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,11 @@ def precision_gate(precision: str, achieved: Mapping[str, int]) -> Row:
     }
 
 
+def promised(name: str, details: Mapping[str, Any]) -> list[Row]:
+    """The bounds that a step was given in its own options, as it says it met or missed them."""
+    return [{**row, "name": f"{name}.{row['name']}"} for row in details.get("bounds", ())]
+
+
 def _row(name: str, bound: Bound, value: float | None) -> Row:
     return {
         "name": name,

@@ -223,6 +223,8 @@ def _prove(
     rows = [gates.outputs_gate(compared["outputs"])]
     if target.precision != "fp32":
         rows.append(gates.precision_gate(target.precision, achieved))
+    for step in reached.results:
+        rows += gates.promised(step.name, step.details)
     rows += gates.judge(loaded.recipe.gates, measured, target.precision)
     judged = [{"artifact": name, **row} for row in rows]
     return Proven(reached, artifact, compared, timed, judged)

@@ -148,7 +148,7 @@ def build(stage: Stage, artifact: Artifact, shop: Workshop, key: str) -> Entry:
         for work in stage:
             shop.listen(Event("start", work.step.name, work.arrow))
             started = time.perf_counter()
-            outcome = _apply(work, given, shop, folder, graph)
+            outcome = _apply(work, given, shop, folder, graph, key)
             rows.append({
                 "seconds": time.perf_counter() - started,
                 "changed": outcome.path is not None,
@@ -202,7 +202,9 @@ def _told(row: Mapping[str, Any]) -> str:
     return "done" if row["changed"] else f"no change: {row['reason']}"
 
 
-def _apply(work: Work, given: Artifact, shop: Workshop, folder: Path, graph: LiveGraph) -> Outcome:
+def _apply(
+    work: Work, given: Artifact, shop: Workshop, folder: Path, graph: LiveGraph, key: str
+) -> Outcome:
     """Run one pass."""
     item = work.item
     if work.uses_data and not len(shop.samples):
@@ -231,6 +233,7 @@ def _apply(work: Work, given: Artifact, shop: Workshop, folder: Path, graph: Liv
         shop.seed,
         lambda done, total: shop.listen(Event("progress", item.name, "", done, total)),
         lambda _, rewrite: graph.edit(rewrite),
+        lambda question, compute: shop.store.fact([key, item.name, question], compute),
     )
     before = stamps(graph.artifact)
     try:

@@ -2,40 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import count
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Context, Outcome, transform, unchanged
-from optkit.core.errors import OptkitError, bad_input, root_cause
+from optkit.quantization.ignored import IgnoredScope
 
+if TYPE_CHECKING:
+    from optkit.quantization.ranges import Statistics
+    from optkit.quantization.tools import Tools
 
-class IgnoredScope(BaseModel):
-    """Operations that stay in floating point."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    names: tuple[str, ...] = Field((), description="names of operations")
-    patterns: tuple[str, ...] = Field((), description="regular expressions of names")
-    types: tuple[str, ...] = Field((), description="operation types, such as MatMul")
+_NOT_CHOICES = {"max_drop", "min_sqnr_db", "subset_size", "model_type", "ignored_scope"}
 
 
 class Options(BaseModel):
-    """Options of `quantize_int8`."""
+    """Options of `quantize_int8`; what is `auto` is chosen by measurement."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    preset: Literal["performance", "mixed"] = Field(
-        "mixed", description="symmetric activations, or asymmetric where values are signed"
+    effort: Literal["fast", "balanced", "thorough"] = Field(
+        "balanced", description="how many candidates are tried; fast tries none"
+    )
+    engine: Literal["auto", "optkit", "nncf"] = Field(
+        "auto", description="whose candidates; auto: of both, optkit's alone at fast"
+    )
+    preset: Literal["auto", "performance", "mixed"] = Field(
+        "auto", description="symmetric activations, or asymmetric where values are signed"
+    )
+    estimator: Literal["auto", "minmax", "mean_minmax", "percentile", "least_error"] = Field(
+        "auto", description="how ranges of activations are taken from samples"
+    )
+    margin: float | None = Field(
+        None, ge=1, description="what ranges are widened by; left out, it is chosen"
+    )
+    bias_correction: Literal["auto", "none", "fast", "full"] = Field(
+        "auto", description="of what rounding shifts: by the weights' error, or measured"
+    )
+    overflow_fix: Literal["auto", "none", "first_layer", "all"] = Field(
+        "auto", description="weights in 7 bits, for processors without VNNI"
+    )
+    max_drop: float | None = Field(
+        None, ge=0, description="what accuracy may lose on the samples held back"
+    )
+    min_sqnr_db: float | None = Field(
+        None, description="signal to quantization noise on the samples held back, in dB"
     )
     subset_size: int = Field(300, ge=1, description="calibration samples to use at most")
     model_type: Literal["auto", "cnn", "transformer"] = Field(
         "auto", description="what the network is; auto looks for attention"
     )
-    fast_bias_correction: bool = Field(True, description="the quick bias correction, not the full")
+    fast_bias_correction: bool = Field(
+        True, description="NNCF's quick bias correction, not its full one"
+    )
     ignored_scope: IgnoredScope = Field(IgnoredScope(), description="what stays in floating point")
 
 
@@ -44,7 +64,11 @@ class Options(BaseModel):
     precision="int8", after=("fuse_batchnorm", "simplify"), uses_data=True,
 )  # fmt: skip
 def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Outcome:
-    """Quantize weights and activations to 8 bits after training, by NNCF.
+    """Quantize weights and activations to 8 bits after training, the way that measures best.
+
+    Candidates (engine, ranges, bias correction, ...) are judged by the signal to quantization noise
+    on a quarter of the calibration samples, which is held back. Without samples, ranges come from
+    the source's BatchNorm where there is any (DFQ, Nagel et al. 2019).
 
     Given:
         Conv(x, W) in float32
@@ -55,9 +79,16 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     Raises:
         OptkitError: `ignored_scope` names an operation that is not there.
     """
-    import nncf
-
     from optkit.formats import ir, onnx
+    from optkit.quantization import peer
+    from optkit.quantization.attention import has_attention
+    from optkit.quantization.job import Job
+    from optkit.quantization.quantize import details, quantize, summary_of
+    from optkit.quantization.revert import Bounds
+    from optkit.quantization.scope import scoped
+    from optkit.quantization.served import largest_batch
+    from optkit.quantization.wishes import wishes
+    from optkit.validate.agreement import rated
 
     format_ = ir if artifact.format == "ir" else onnx
     found = format_.summary(artifact).precision
@@ -66,73 +97,93 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     if found.keys() <= {"int8"}:
         return unchanged("every operation that carries weights is in int8 already")
     model = format_.load(artifact)
-    if artifact.format == "onnx":  # up to 3, what NNCF adds would have to be inputs of the graph
+    if artifact.format == "onnx":  # up to 3, what is added would have to be inputs of the graph
         model.ir_version = max(model.ir_version, 4)
     transformer = options.model_type == "transformer" or (
-        options.model_type == "auto" and _has_attention(model)
+        options.model_type == "auto" and has_attention(model)
     )
-    samples = context.samples()
-    used = min(len(samples), options.subset_size)
-    scope = options.ignored_scope
-    try:
-        quantized = nncf.quantize(
-            model,
-            nncf.Dataset(samples, _counting(context, used)),
-            preset=nncf.QuantizationPreset(options.preset),
-            subset_size=used,
-            fast_bias_correction=options.fast_bias_correction,
-            model_type=nncf.ModelType.TRANSFORMER if transformer else None,
-            ignored_scope=nncf.IgnoredScope(
-                names=list(scope.names), patterns=list(scope.patterns), types=list(scope.types)
-            ),
-        )
-    except nncf.ValidationError as error:
-        if scope == IgnoredScope():
-            raise OptkitError(f"NNCF refuses the model: {root_cause(error)}") from error
-        raise bad_input(
-            f"quantize_int8: {root_cause(error)}", "mend ignored_scope in the recipe"
-        ) from error
+    tools, scope = _tools(artifact.format), options.ignored_scope
+    known = {name: kind for name, (kind, _) in tools.operations(model).items()}
+    given = context.samples()
+    samples = given.part(0, options.subset_size)
+    derived: dict[str, Statistics] = {}
+    matched = 0
+    if given.origin == "synthesised" and options.engine != "nncf":
+        derived, matched = _derived(model, context.source, artifact.format)
+    job = Job(
+        tools=tools,
+        model=model,
+        samples=samples,
+        wishes=wishes(
+            transformer=transformer,
+            derived=matched > 0,
+            **options.model_dump(exclude=_NOT_CHOICES),
+        ),
+        bounds=Bounds(options.min_sqnr_db, options.max_drop),
+        scratch=context.scratch,
+        ignored=scoped(known, scope.names, scope.patterns, scope.types),
+        peer=lambda candidate, part, further: peer.quantize(
+            model, part, candidate, transformer=transformer, ignored=further,
+            scope=scope.model_dump(), progress=context.progress,
+        ),
+        derived=derived,
+        rate=rated(samples) if options.max_drop is not None else None,
+        batch=largest_batch(artifact.signature),
+        progress=context.progress,
+        remember=context.remember,
+    )  # fmt: skip
+    made = quantize(job)
     path = context.output / format_.FILE
-    format_.save(quantized, path)
-    details = {"subset_size": used, "model_type": "transformer" if transformer else "cnn"}
-    return Outcome(path, details=details)
+    format_.save(made.model, path)
+    told = {"subset_size": len(samples), "model_type": "transformer" if transformer else "cnn"}
+    if given.origin == "synthesised":
+        told["ranges"] = (
+            f"BatchNorm of the source, {matched} layers; the rest from {samples.source}"
+            if matched
+            else samples.source
+        )
+    return Outcome(path, summary_of(made), told | details(job, made))
 
 
-def _counting(context: Context, used: int) -> Callable[[Any], dict[str, Any]]:
-    """A transform for NNCF's data set that reports how far the first reading has come."""
-    seen = count(1)
+def _derived(model: Any, source: Artifact, graph_format: str) -> tuple[dict[str, Statistics], int]:
+    """Statistics that the source's BatchNorm tells, and how many layers it tells of."""
+    from io import BytesIO
 
-    def transform_sample(sample: Any) -> dict[str, Any]:
-        context.progress(min(next(seen), used), used)
-        return dict(sample)
+    import openvino
 
-    return transform_sample
+    from optkit.formats import exported, module, onnx, torchscript
+    from optkit.quantization.batchnorm_ranges import derive
+    from optkit.quantization.batchnorms import from_onnx, from_state
+    from optkit.quantization.ir.points import key_of
+
+    torch_formats: dict[str, Any] = {
+        "torchscript": torchscript, "exported": exported, "module": module,
+    }  # fmt: skip
+    if source.format == "onnx":
+        norms = from_onnx(onnx.load(source))
+    elif source.format in torch_formats:
+        state = torch_formats[source.format].load(source).state_dict
+        norms = from_state(state if isinstance(state, dict) else state())
+    else:
+        return {}, 0
+    if not norms.norms:
+        return {}, 0
+    if graph_format == "ir":
+        return derive(model, norms, lambda port: [key_of(port)])
+    network = openvino.convert_model(BytesIO(model.SerializeToString()))
+    return derive(network, norms, lambda port: port.get_names())
 
 
-def _has_attention(model: Any) -> bool:
-    """Whether a softmax is multiplied with a matrix, or an operation is attention by name."""
-    return _ir_attention(model) if hasattr(model, "get_ops") else _onnx_attention(model)
+def _tools(format_name: str) -> Tools:
+    """The functions that handle the format's models."""
+    from optkit.quantization.tools import Tools
 
-
-def _ir_attention(model: Any) -> bool:
-    def feeds_matmul(node: Any) -> bool:
-        users = [port.get_node() for out in node.outputs() for port in out.get_target_inputs()]
-        kinds = {user.get_type_name() for user in users}
-        return "MatMul" in kinds
-
-    return any(
-        op.get_type_name() == "ScaledDotProductAttention"
-        or (op.get_type_name() == "Softmax" and feeds_matmul(op))
-        for op in model.get_ops()
-    )
-
-
-def _onnx_attention(model: Any) -> bool:
-    matmul_inputs = {
-        name for node in model.graph.node if node.op_type == "MatMul" for name in node.input
-    }
-    return any(
-        node.op_type == "Attention"
-        or (node.op_type == "Softmax" and not matmul_inputs.isdisjoint(node.output))
-        for node in model.graph.node
-    )
+    graph: Any
+    runtime: Any
+    if format_name == "ir":
+        from optkit.quantization.ir import graph
+        from optkit.runtimes.openvino import live as runtime
+    else:
+        from optkit.quantization.onnx import graph
+        from optkit.runtimes.onnxruntime import live as runtime
+    return Tools(graph.operations, graph.find_sites, graph.observed, graph.inserted, runtime.stream)

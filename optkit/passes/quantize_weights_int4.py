@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Context, Outcome, transform, unchanged
 from optkit.core.errors import bad_input
-from optkit.quantization.ignored import Ignored
+from optkit.quantization.ignored import IgnoredScope
 
 _NEED_DATA = ("scale_estimation", "gptq", "lora_correction")
 _BY_WEIGHTS = "weight_quantization_error"
@@ -32,7 +32,9 @@ class Options(BaseModel):
         "int8_asym", description="of weights that are not in 4 bits; none: they stay as they are"
     )
     all_layers: bool = Field(False, description="4 bits for embeddings and the last layer too")
-    ignored_scope: Ignored = Field(Ignored(), description="operations that keep their weights")
+    ignored_scope: IgnoredScope = Field(
+        IgnoredScope(), description="operations that keep their weights"
+    )
     sensitivity_metric: (
         Literal[
             "weight_quantization_error", "hessian_input_activation", "mean_activation_variance",

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Context, Outcome, transform, unchanged
-from optkit.quantization.ignored import Ignored
+from optkit.quantization.ignored import IgnoredScope
 
 
 class Options(BaseModel):
@@ -15,7 +15,9 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     symmetric: bool = Field(False, description="a scale alone for each channel, no zero point")
-    ignored_scope: Ignored = Field(Ignored(), description="operations that keep their weights")
+    ignored_scope: IgnoredScope = Field(
+        IgnoredScope(), description="operations that keep their weights"
+    )
 
 
 @transform(

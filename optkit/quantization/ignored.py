@@ -7,14 +7,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Ignored(BaseModel):
+class IgnoredScope(BaseModel):
     """Operations that keep the precision they have."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    names: tuple[str, ...] = Field((), description="exact names")
-    patterns: tuple[str, ...] = Field((), description="regular expressions on names")
-    types: tuple[str, ...] = Field((), description="operation types")
+    names: tuple[str, ...] = Field((), description="names of operations")
+    patterns: tuple[str, ...] = Field((), description="regular expressions of names")
+    types: tuple[str, ...] = Field((), description="operation types, such as MatMul")
 
     def to_nncf(self) -> Any:
         """The same in NNCF's words; None where nothing is ignored."""

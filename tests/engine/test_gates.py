@@ -100,3 +100,22 @@ def test_a_figure_that_is_no_number_is_missed(bad):
     (cosine, row) = gates.judge({"max_abs": Bound(max=1)}, {"max_abs": bad}, "fp32")
     assert not row["held"]
     assert not cosine["held"]
+
+
+def test_a_bound_of_a_step_that_cannot_be_met_is_a_gate(convert, onnx_model):
+    """The best that was found is kept, and the run ends as with any gate that is missed."""
+    step = {"quantize_int8": {"effort": "fast", "min_sqnr_db": 500}}
+    result = convert(onnx_model, passes=[step])
+    row = gate(result.manifest, "quantize_int8.min_sqnr_db")
+    assert (row["held"], row["bound"]) == (False, ">= 500")
+    assert 10 < row["value"] < 500
+    assert result.exit_code is Exit.GATED
+    assert (result.folder / "model.onnx").is_file()
+
+
+def test_a_bound_of_a_step_that_holds_is_told(convert, onnx_model):
+    step = {"quantize_int8": {"effort": "fast", "min_sqnr_db": 10, "max_drop": 0.5}}
+    result = convert(onnx_model, passes=[step])
+    assert gate(result.manifest, "quantize_int8.min_sqnr_db")["held"]
+    assert gate(result.manifest, "quantize_int8.max_drop")["held"]
+    assert result.exit_code is Exit.OK

@@ -50,6 +50,7 @@ def apply(tmp_path: Path) -> Apply:
     Checked: the input's files are untouched, the result has the declared format, inputs and outputs
     keep names, order, ranks and dtypes, and the outputs stay within `cosine` of those of the input,
     both run by their own runtimes; with `twice`, that the same input gives the same bytes.
+    The run's `source` is the model itself unless given.
     """
 
     def run(
@@ -59,13 +60,14 @@ def apply(tmp_path: Path) -> Apply:
         cosine: float = 0.99999,
         twice: bool = False,
         samples: Samples | None = None,
+        source: Artifact | None = None,
         **options: Any,
     ) -> Applied:
         item = find_pass(name)
         checked = item.options.model_validate(options)
         given = replace(given, signature=_whole(given))
         before = files_digest(given.files, given.path.parent)
-        outcome = item.run(given, checked, _context(given, tmp_path / f"{name}-1", samples))
+        outcome = item.run(given, checked, _context(given, tmp_path / f"{name}-1", samples, source))
         assert files_digest(given.files, given.path.parent) == before, "the input was changed"
         old = find_format(given.format).summary(given).operations
         if outcome.path is None:
@@ -73,7 +75,9 @@ def apply(tmp_path: Path) -> Apply:
             return Applied(outcome, given, old, old, {})
         made = _artifact(item.gives or given.format, outcome.path, given)
         if twice:
-            again = item.run(given, checked, _context(given, tmp_path / f"{name}-2", samples))
+            again = item.run(
+                given, checked, _context(given, tmp_path / f"{name}-2", samples, source)
+            )
             twin = _artifact(made.format, again.path, given)
             assert made.digest == twin.digest, "the same input gave other bytes"
         _same_face(outcome.signature or given.signature, made)
@@ -105,14 +109,16 @@ def _dynamic() -> Any:
     return Dim()
 
 
-def _context(artifact: Artifact, folder: Path, samples: Samples | None) -> Context:
+def _context(
+    artifact: Artifact, folder: Path, samples: Samples | None, source: Artifact | None
+) -> Context:
     output, scratch = folder / "output", folder / "scratch"
     output.mkdir(parents=True)
     scratch.mkdir()
     bounds = find_format(artifact.format).index_bounds(artifact)
     inputs = artifact.signature.inputs
     return Context(
-        source=artifact,
+        source=source or artifact,
         output=output,
         scratch=scratch,
         samples=lambda: samples or synthesise(inputs, 16, 0, bounds),

@@ -10,6 +10,10 @@ from optkit.core.signature import Dim, Signature, TensorSpec
 INT8 = 0.95
 """The cosine that INT8 has to reach."""
 
+OWN = {"engine": "optkit"}
+NNCF = {"engine": "nncf", "effort": "fast"}
+FAST = {"effort": "fast"}
+
 
 class Attention(nn.Module):
     """One head over (N, 6, 8), written out: (N, 6, 8) -> (N, 6, 8)."""
@@ -55,10 +59,10 @@ def attention(tmp_path_factory):
 def test_ir(apply, tmp_path):
     """
     Given: Convolution and MatMul with float32 weights
-    Result: both with int8 weights and FakeQuantize on what they read, three in all
+    Result: both with int8 weights and FakeQuantize on what they read, two in all
     """
-    done = apply("quantize_int8", ir(models.ConvNet, tmp_path), cosine=INT8, twice=True)
-    assert done.after["FakeQuantize"] == 3
+    done = apply("quantize_int8", ir(models.ConvNet, tmp_path), cosine=INT8, twice=True, **OWN)
+    assert done.after["FakeQuantize"] == 2
     assert (precision(done), done.outcome.details["model_type"]) == ({"int8": 2}, "cnn")
 
 
@@ -67,7 +71,7 @@ def test_onnx(apply, tmp_path):
     Given: Conv → Relu → ReduceMean → Gemm
     Result: QuantizeLinear → DequantizeLinear on what they read, DequantizeLinear on weights
     """
-    done = apply("quantize_int8", onnx(models.ConvNet, tmp_path), cosine=INT8, twice=True)
+    done = apply("quantize_int8", onnx(models.ConvNet, tmp_path), cosine=INT8, twice=True, **OWN)
     assert done.after["QuantizeLinear"] >= 3
     assert precision(done) == {"int8": 2}
     face = find_format("onnx").signature(done.artifact)
@@ -77,7 +81,7 @@ def test_onnx(apply, tmp_path):
 def test_loops_and_branches_in_onnx(apply, tmp_path):
     """
     Given: a linear layer before a loop and a branch, scripted
-    Result: the layer outside the loop in int8; NNCF leaves the loop's body alone
+    Result: the layer outside the loop in int8; the loop's body is left alone
     """
 
     class Steps(models.LoopNet):
@@ -96,7 +100,7 @@ def test_loops_and_branches_in_onnx(apply, tmp_path):
     path = models.scripted(Steps, tmp_path / "source.pt")
     face = Signature((TensorSpec("x", (2, 4), "float32"),))
     given = apply("export_onnx", models.artifact("torchscript", path, signature=face)).artifact
-    done = apply("quantize_int8", given, cosine=INT8)
+    done = apply("quantize_int8", given, cosine=INT8, **FAST)
     assert precision(done) == {"int8": 1, "fp32": 1}
 
 
@@ -105,33 +109,36 @@ def test_an_ignored_layer_stays_in_floating_point(apply, tmp_path):
 
     given = onnx(models.ConvNet, tmp_path)
     (conv,) = [n.name for n in library.load(given.path).graph.node if n.op_type == "Conv"]
-    done = apply("quantize_int8", given, cosine=INT8, ignored_scope={"names": [conv]})
+    done = apply("quantize_int8", given, cosine=INT8, ignored_scope={"names": [conv]}, **FAST)
     assert precision(done) == {"int8": 1, "fp32": 1}
 
 
 def test_an_ignored_type_stays_in_floating_point(apply, tmp_path):
-    scope = {"types": ["MatMul"]}
-    done = apply("quantize_int8", ir(models.ConvNet, tmp_path), cosine=INT8, ignored_scope=scope)
+    given, scope = ir(models.ConvNet, tmp_path), {"types": ["MatMul"]}
+    done = apply("quantize_int8", given, cosine=INT8, ignored_scope=scope, **FAST)
     assert precision(done) == {"int8": 1, "fp32": 1}
 
 
-@pytest.mark.parametrize("scope", [{"names": ["nowhere"]}, {"patterns": ["nowhere.*"]}])
-def test_an_ignored_name_that_is_not_there_is_refused(apply, tmp_path, scope):
+@pytest.mark.parametrize("engine", [OWN, NNCF])
+@pytest.mark.parametrize(
+    "scope", [{"names": ["nowhere"]}, {"patterns": ["nowhere.*"]}, {"types": ["nowhere"]}]
+)
+def test_an_ignored_name_that_is_not_there_is_refused(apply, tmp_path, scope, engine):
     with pytest.raises(OptkitError, match="nowhere") as caught:
-        apply("quantize_int8", ir(models.ConvNet, tmp_path), ignored_scope=scope)
+        apply("quantize_int8", ir(models.ConvNet, tmp_path), ignored_scope=scope, **engine)
     assert caught.value.exit_code is Exit.BAD_INPUT
     assert "ignored_scope" in caught.value.hint
 
 
 def test_subset_size_bounds_what_is_read(apply, tmp_path):
     given = ir(models.ConvNet, tmp_path)
-    assert apply("quantize_int8", given, cosine=INT8, subset_size=4).outcome.details == {
-        "subset_size": 4, "model_type": "cnn",
-    }  # fmt: skip
+    details = apply("quantize_int8", given, cosine=INT8, subset_size=4, **FAST).outcome.details
+    assert (details["subset_size"], details["model_type"]) == (4, "cnn")
 
 
 def test_all_samples_where_there_are_fewer(apply, tmp_path):
-    details = apply("quantize_int8", ir(models.ConvNet, tmp_path), cosine=INT8).outcome.details
+    given = ir(models.ConvNet, tmp_path)
+    details = apply("quantize_int8", given, cosine=INT8, **FAST).outcome.details
     assert details["subset_size"] == 16
 
 
@@ -145,7 +152,7 @@ def test_presets_differ_where_values_are_signed(apply, tmp_path):
     for preset in ("performance", "mixed"):
         folder = tmp_path / preset
         folder.mkdir()
-        done = apply("quantize_int8", given, cosine=INT8, preset=preset)
+        done = apply("quantize_int8", given, cosine=INT8, preset=preset, **FAST)
         model = find_format("ir").load(done.artifact)
         (entry,) = model.inputs[0].get_target_inputs()
         first = entry.get_node()
@@ -163,13 +170,13 @@ def test_attention_makes_a_transformer(apply, attention):
     Given: three linear layers, softmax and two products of activations
     Result: found to be a transformer
     """
-    done = apply("quantize_int8", attention, cosine=INT8)
+    done = apply("quantize_int8", attention, cosine=INT8, **FAST)
     assert done.outcome.details["model_type"] == "transformer"
     assert precision(done)["int8"] >= 2
 
 
 def test_the_user_may_know_better(apply, attention):
-    done = apply("quantize_int8", attention, cosine=INT8, model_type="cnn")
+    done = apply("quantize_int8", attention, cosine=INT8, model_type="cnn", **FAST)
     assert done.outcome.details["model_type"] == "cnn"
 
 
@@ -181,8 +188,75 @@ def test_a_network_without_weights(apply, tmp_path):
 
 
 def test_a_model_in_int8_stays_as_it_is(apply, tmp_path):
-    apply("quantize_int8", ir(models.ConvNet, tmp_path), cosine=INT8)
+    apply("quantize_int8", ir(models.ConvNet, tmp_path), cosine=INT8, **FAST)
     place = (tmp_path / "quantize_int8-1").rename(tmp_path / "once")
     again = apply("quantize_int8", models.artifact("ir", place / "output" / "model.xml"))
     assert again.outcome.path is None
     assert again.outcome.reason == "every operation that carries weights is in int8 already"
+
+
+@pytest.mark.parametrize("make", [ir, onnx])
+def test_the_best_candidate_is_taken_and_the_others_are_told(apply, tmp_path, make):
+    details = apply(
+        "quantize_int8", make(models.ConvNet, tmp_path), cosine=INT8, **OWN
+    ).outcome.details
+    assert details["held_back"] == 4
+    scores = [row["sqnr_db"] for row in details["tried"]]
+    assert details["sqnr_db"] == max(scores)
+    assert len(scores) > 5
+    assert details["chosen"].startswith("optkit")
+    assert details["served"]["batch"] == 128 or make is ir
+
+
+def test_a_bound_that_can_be_met_brings_layers_back(apply, tmp_path):
+    """
+    Given: a bound that INT8 alone misses
+    Result: the layer that costs most is in floating point, told with the patch for the recipe
+    """
+    given = ir(models.ConvNet, tmp_path)
+    alone = apply("quantize_int8", given, cosine=INT8, **OWN, **FAST, min_sqnr_db=1)
+    assert alone.outcome.details["bounds"][0]["held"]
+    bound = alone.outcome.details["sqnr_db"] + 1
+    for made in tmp_path.glob("quantize_int8-*"):
+        made.rename(tmp_path / f"first-{made.name}")
+    done = apply("quantize_int8", given, cosine=INT8, **OWN, **FAST, min_sqnr_db=bound)
+    details = done.outcome.details
+    assert precision(done) == {"int8": 1, "fp32": 1}
+    assert details["reverted"] in (["Convolution before norm"], ["classify"])
+    assert details["bounds"][0]["held"]
+    assert details["sqnr_db"] >= bound
+    names = details["ignored_scope"]
+    for made in tmp_path.glob("quantize_int8-*"):
+        made.rename(tmp_path / f"second-{made.name}")
+    patched = apply("quantize_int8", given, cosine=INT8, **OWN, **FAST, ignored_scope=names)
+    assert precision(patched) == {"int8": 1, "fp32": 1}
+
+
+def test_a_bound_that_cannot_be_met_keeps_the_best_and_says_so(apply, tmp_path):
+    given = ir(models.ConvNet, tmp_path)
+    details = apply(
+        "quantize_int8", given, cosine=INT8, **OWN, **FAST, min_sqnr_db=500, max_drop=0
+    ).outcome.details
+    missed, kept = details["bounds"]
+    assert (missed["name"], missed["held"]) == ("min_sqnr_db", False)
+    assert missed["value"] > 20
+    assert kept["name"] == "max_drop"
+
+
+def test_ranges_from_batchnorm_without_data(apply, tmp_path):
+    """
+    Given: Conv → BatchNorm → ReLU → mean → Linear in the source, and no data
+    Result: the ranges behind the BatchNorm come from it, and the manifest says so
+    """
+    given = ir(models.ConvNet, tmp_path)
+    network = models.traced(models.ConvNet, tmp_path / "source.pt")
+    source = models.artifact("torchscript", network, signature=given.signature)
+    done = apply("quantize_int8", given, cosine=INT8, source=source)
+    assert "BatchNorm of the source, 1 layers" in done.outcome.details["ranges"]
+    assert precision(done) == {"int8": 2}
+
+
+def test_all_in_the_ignored_scope_is_refused_with_the_fix(apply, tmp_path):
+    scope = {"types": ["MatMul", "Convolution"]}
+    with pytest.raises(OptkitError, match="no operation of this network can be quantized"):
+        apply("quantize_int8", ir(models.ConvNet, tmp_path), ignored_scope=scope, **OWN)

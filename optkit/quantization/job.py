@@ -1,0 +1,124 @@
+"""All that quantizing one network takes, and what is worked out of it once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optkit.quantization.collect import collect
+from optkit.quantization.judge import Rate, Reference, remember
+from optkit.quantization.revert import NONE, Bounds, Remember
+
+if TYPE_CHECKING:
+    from optkit.core.samples import Samples
+    from optkit.quantization.candidates import Candidate, Wishes
+    from optkit.quantization.ranges import Statistics
+    from optkit.quantization.sites import Sites
+    from optkit.quantization.tools import Tools
+
+_HELD = 32
+"""Samples held back at most; they tell the best candidate well (rank correlation 0.95)."""
+
+Progress = Callable[[int, "int | None"], None]
+Peer = Callable[["Candidate", "Samples", Collection[str]], Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that quantizing a network takes.
+
+    Attributes:
+        tools: how the format's models are handled.
+        model: the network in floating point; it stays as it is.
+        samples: the calibration samples; a part is held back where candidates are judged.
+        wishes: what to try.
+        bounds: what the result has to hold.
+        scratch: a folder to work in.
+        ignored: names of operations that stay in floating point.
+        peer: the other engine: the model that it makes of a candidate, without these operations.
+        derived: statistics that are known without samples, by key.
+        rate: scores a prediction; its first argument is the sample's index among all samples.
+        batch: a large batch that the result will serve; None where the batch is fixed.
+        progress: called with (done, total).
+        remember: keeps what was learned at length.
+    """
+
+    tools: Tools
+    model: Any
+    samples: Samples
+    wishes: Wishes
+    scratch: Path
+    peer: Peer
+    bounds: Bounds = NONE
+    ignored: frozenset[str] = frozenset()
+    derived: Mapping[str, Statistics] = field(default_factory=dict)
+    rate: Rate | None = None
+    batch: int | None = None
+    progress: Progress = lambda *_: None
+    remember: Remember = lambda _, compute: compute()
+
+    @property
+    def judged(self) -> bool:
+        """Whether candidates are held against each other, or against bounds."""
+        return self.wishes.effort != "fast" or bool(self.bounds)
+
+    @cached_property
+    def calibration(self) -> Samples:
+        """The samples that ranges come from."""
+        count = len(self.samples)
+        return self.samples.part(0, count - self._held) if count > 1 else self.samples
+
+    @cached_property
+    def held(self) -> Samples:
+        """The samples that candidates are judged on; the same where there is but one."""
+        count = len(self.samples)
+        return self.samples.part(count - max(self._held, 1), count)
+
+    @property
+    def _held(self) -> int:
+        return min(_HELD, max(len(self.samples) // 4, 1)) if self.judged else 0
+
+    @cached_property
+    def sites(self) -> Sites:
+        """What is quantized."""
+        return self.tools.find_sites(self.model, self.ignored)
+
+    @cached_property
+    def statistics(self) -> Mapping[str, Statistics]:
+        """Of every tensor that is quantized: collected once, for all candidates.
+
+        What is derived is widened to what samples show.
+        """
+        import numpy as np
+
+        plain = set(self.wishes.estimators) <= {"minmax", "mean_minmax"}
+        seen = collect(
+            self.tools, self.model, self.sites, self.calibration, len(self.calibration),
+            extremes_alone=plain and set(self.wishes.corrections) <= {"none", "full"},
+            progress=self.progress,
+        )  # fmt: skip
+        for key in seen.keys() & self.derived.keys():
+            item = self.derived[key]
+            if seen[key].low.shape == item.low.shape:
+                seen[key].lows = [np.minimum(seen[key].low, item.low)]
+                seen[key].highs = [np.maximum(seen[key].high, item.high)]
+            elif not seen[key].low.ndim:
+                seen[key].lows = [np.minimum(seen[key].low, item.low.min())]
+                seen[key].highs = [np.maximum(seen[key].high, item.high.max())]
+            seen[key].drawn = []
+            if seen[key].sums is not None and item.sums is not None:
+                seen[key].sums = item.sums * seen[key].count
+        return seen
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The network's own outputs on the samples held back."""
+        rate, offset = self.rate, len(self.samples) - len(self.held)
+        shifted: Rate | None = None
+        if rate is not None:
+            shifted = lambda at, got, own: rate(at + offset, got, own)  # noqa: E731
+        folder = self.scratch / "reference"
+        return remember(self.tools, self.model, self.held, folder, shifted)

@@ -1,0 +1,6 @@
+"""All that the search needs of ONNX graphs."""
+
+from optkit.quantization.onnx.insert import inserted, observed
+from optkit.quantization.onnx.points import find_sites, operations
+
+__all__ = ["find_sites", "inserted", "observed", "operations"]

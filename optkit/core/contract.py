@@ -161,6 +161,21 @@ class Edit:
     graph: Any = None
 
 
+class Progress(Protocol):
+    """Told how far a step has come."""
+
+    def __call__(self, done: int, total: int | None, text: str = "") -> None:
+        """Units finished, of how many (None where that is not known), and what to say of it."""
+
+
+Remember = Callable[[str, Any, Callable[[], Any]], Any]
+"""From the module that computes, a question (JSON) and the computation to its JSON answer."""
+
+
+def _compute(_module: str, _question: Any, compute: Callable[[], Any]) -> Any:
+    return compute()
+
+
 @dataclass(frozen=True)
 class Context:
     """What a pass may need beyond its input.
@@ -173,9 +188,13 @@ class Context:
         example: one legal input of the artifact, by input name; another number gives other values,
             and another legal size of the dynamic dimensions.
         seed: for anything random.
-        progress: called with (done, total); total None where it is not known.
+        progress: called with (done, total, text); total None where it is not known.
         edit: opens the artifact's graph (`onnx_ir.Model` for ONNX) and lets the function rewrite
             it; the outcome of a pass that rewrites graphs. The engine writes the result.
+        remember: gives what was computed earlier for this input, data and seed, by any pass and
+            with any options: for figures that cost more than they weigh.
+        checkpoint: a folder, not there until it is made, that outlives a killed process and goes
+            when the step is done: for what a long step can go on from. None: there is none.
     """
 
     source: Artifact
@@ -184,8 +203,10 @@ class Context:
     samples: Callable[[], Samples]
     example: Callable[[int], Arrays]
     seed: int
-    progress: Callable[[int, int | None], None]
+    progress: Progress
     edit: Callable[[Artifact, Callable[[Any], Edit]], Outcome]
+    remember: Remember = _compute
+    checkpoint: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -234,6 +255,8 @@ class Pass:
         after: passes that, where present, must stand before this one.
         uses_data: whether calibration samples enter the result, and so the cache key.
         changes_signature: whether inputs or outputs may change.
+        measures: whether, with these options, the result hangs on a measurement: then the machine
+            enters the cache key.
     """
 
     name: str
@@ -249,6 +272,7 @@ class Pass:
     after: tuple[str, ...] = ()
     uses_data: bool = False
     changes_signature: bool = False
+    measures: Callable[[Any], bool] = lambda _options: False
 
     @property
     def summary(self) -> str:
@@ -279,6 +303,7 @@ def transform(
     after: Sequence[str] = (),
     uses_data: bool = False,
     changes_signature: bool = False,
+    measures: Callable[[Any], bool] = lambda _options: False,
 ) -> Callable[[PassFunction], Pass]:
     """Declare a pass that keeps the format."""
 
@@ -295,6 +320,7 @@ def transform(
             after=tuple(after),
             uses_data=uses_data,
             changes_signature=changes_signature,
+            measures=measures,
         )
 
     return declare

@@ -19,6 +19,7 @@ from optkit.core.contract import Context, Outcome, Pass
 from optkit.core.errors import bad_input
 from optkit.core.events import Event, Listener
 from optkit.core.hashing import combined_digest, digest
+from optkit.core.machine import machine
 from optkit.core.preprocessing import (
     preprocessing_from_json,
     preprocessing_to_json,
@@ -123,6 +124,7 @@ def stage_key(stage: Stage, artifact: Artifact, shop: Workshop) -> str:
         "bounds": dict(source.index_bounds),
         "data": shop.samples.digest if uses_data else None,
         "seed": shop.seed,
+        "machine": machine() if any(w.item.measures(w.options) for w in stage) else None,
         "versions": versions({"numpy", *(need for work in stage for need in work.item.needs)}),
         "code": own_code(*made_by, *(["optkit.data.read"] if uses_data else [])),
     })  # fmt: skip
@@ -143,7 +145,7 @@ def build(stage: Stage, artifact: Artifact, shop: Workshop, key: str) -> Entry:
         for work in stage:
             shop.listen(Event("start", work.step.name, work.arrow))
             started = time.perf_counter()
-            outcome = _apply(work, given, shop, folder, graph)
+            outcome = _apply(work, given, shop, folder, graph, key)
             rows.append({
                 "seconds": time.perf_counter() - started,
                 "changed": outcome.path is not None,
@@ -165,6 +167,7 @@ def build(stage: Stage, artifact: Artifact, shop: Workshop, key: str) -> Entry:
             "preprocessing": preprocessing_to_json(given.preprocessing),
         }
         entry = shop.store.keep(key, output, record)
+    shop.store.finish(key)
     shop.listen(Event("end", stage[-1].step.name, _told(rows[-1])))  # now a kill loses nothing
     return entry
 
@@ -197,7 +200,9 @@ def _told(row: Mapping[str, Any]) -> str:
     return "done" if row["changed"] else f"no change: {row['reason']}"
 
 
-def _apply(work: Work, given: Artifact, shop: Workshop, folder: Path, graph: LiveGraph) -> Outcome:
+def _apply(
+    work: Work, given: Artifact, shop: Workshop, folder: Path, graph: LiveGraph, key: str
+) -> Outcome:
     """Run one pass."""
     item = work.item
     if item.uses_data and not len(shop.samples):
@@ -224,8 +229,14 @@ def _apply(work: Work, given: Artifact, shop: Workshop, folder: Path, graph: Liv
         samples,
         lambda variant: raw_inputs(shop.source.example(variant), given.preprocessing),
         shop.seed,
-        lambda done, total: shop.listen(Event("progress", item.name, "", done, total)),
+        lambda done, total, text="": shop.listen(
+            Event("progress", item.name, text, done, total)
+        ),
         lambda _, rewrite: graph.edit(rewrite),
+        lambda module, question, compute: shop.store.fact(
+            _about(item, given, shop, module, question), compute
+        ),
+        shop.store.unfinished(key),
     )
     before = stamps(graph.artifact)
     try:
@@ -233,6 +244,19 @@ def _apply(work: Work, given: Artifact, shop: Workshop, folder: Path, graph: Liv
     finally:
         if stamps(graph.artifact) != before:
             raise TamperedError
+
+
+def _about(item: Pass, given: Artifact, shop: Workshop, module: str, question: Any) -> Any:
+    """What an answer that a pass asks for hangs on; its own options do not."""
+    return {
+        "module": module,
+        "question": question,
+        "input": [given.format, given.digest, signature_to_json(given.signature)],
+        "data": shop.samples.digest if item.uses_data else None,
+        "seed": shop.seed,
+        "versions": versions({"numpy", *item.needs}),
+        "code": own_code(module),
+    }
 
 
 def _timed(call: Callable[[], None]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from optkit.pruning import layers, moves
@@ -166,8 +166,8 @@ def _tensors(network: torch.fx.GraphModule, flow: Flow) -> dict[str, list[str]]:
     """Give every weight its atoms; tied weights have the same ones. First name to all names."""
     names: dict[str, list[str]] = {}
     first: dict[Any, str] = {}
-    for node in network.graph.nodes:
-        if node.op != "get_attr" or not isinstance(flow.shapes[node], tuple):
+    for node in _by_use(network):
+        if not isinstance(flow.shapes[node], tuple):
             continue
         tensor = tensor_at(network, node.target)
         key = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else node.target
@@ -183,6 +183,13 @@ def _tensors(network: torch.fx.GraphModule, flow: Flow) -> dict[str, list[str]]:
             names[lead].append(node.target)
         flow.axes[node] = flow.axes[lead]
     return names
+
+
+def _by_use(network: torch.fx.GraphModule) -> list[Any]:
+    """The nodes of weights in the order of their first use, which is the same from any source."""
+    place = {node: at for at, node in enumerate(network.graph.nodes)}
+    weights = [node for node in network.graph.nodes if node.op == "get_attr" and node.users]
+    return sorted(weights, key=lambda node: min(place[user] for user in node.users))
 
 
 def _rule(node: Any) -> Any:
@@ -232,7 +239,9 @@ def _structured(
             continue
         numbers = np.arange(count, count + len(roots))
         unit_of[roots], count = numbers, count + len(roots)
-        groups.append(_group(flow, tensors, where, numbers, unit_of))
+        group = _group(flow, tensors, where, numbers, unit_of)
+        twins = sum(other.name.partition("#")[0] == group.name for other in groups)
+        groups.append(replace(group, name=f"{group.name}#{twins + 1}") if twins else group)
     made = Structure(network, flow, {}, tuple(groups), count, dict(left), unit_of)
     weights = {
         name: Weight(tuple(names), tuple(made.units(axis) for axis in flow.axes[name]))

@@ -197,7 +197,9 @@ def results_of(entry: Entry, stage: Stage, given: Artifact, *, cached: bool) -> 
 
 
 def _told(row: Mapping[str, Any]) -> str:
-    return "done" if row["changed"] else f"no change: {row['reason']}"
+    if row["changed"]:
+        return f"done: {row['reason']}" if row["reason"] else "done"
+    return f"no change: {row['reason']}"
 
 
 def _apply(

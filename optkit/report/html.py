@@ -33,6 +33,7 @@ def render(manifest: Mapping[str, Any]) -> str:
         pictures=[
             *map(layout, pictures.latencies(manifest)),
             *map(layout, pictures.against_fidelity(manifest)),
+            *map(layout, pictures.sensitivities(manifest)),
         ],
     )
 

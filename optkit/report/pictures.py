@@ -13,6 +13,9 @@ Row = Mapping[str, Any]
 # A ridge almost reaches the one above.
 _TALL = 0.8
 
+# As many as there are colours.
+_LAYERS = 5
+
 
 def latencies(run: Row) -> Iterator[Figure]:
     """How the latencies of each result lie, and of what it was timed against."""
@@ -39,6 +42,29 @@ def against_fidelity(run: Row) -> Iterator[Figure]:
         }
         title = f"Median latency, {device} {scenario},"
         yield from _front(title, "milliseconds", medians, fidelity)
+
+
+def sensitivities(run: Row) -> Iterator[Figure]:
+    """What each layer loses when channels are taken: the layers that lose most, by name."""
+    for step in run["steps"]:
+        table: Mapping[str, Sequence[Row]] = step["details"].get("sensitivity") or {}
+        worst = {name: max((row["drop"] for row in rows), default=0.0)
+                 for name, rows in table.items() if rows}  # fmt: skip
+        shown = sorted(worst, key=lambda name: -worst[name])[:_LAYERS]
+        if not shown:
+            continue
+        yield Figure(
+            title="Sensitivity of the layers" + (
+                f", the {_LAYERS} most sensitive of {len(worst)}" if len(worst) > _LAYERS else ""
+            ),
+            told="; ".join(f"{name}: {worst[name]:.3f} at most" for name in shown),
+            x=Axis("share of the layer's channels taken", span=0.9),
+            y=Axis(f"drop: {step['details']['measure']}", span=0.02),
+            series=[
+                Series(name, line=[(0.0, 0.0), *((row["ratio"], row["drop"]) for row in table[name])])
+                for name in shown
+            ],
+        )  # fmt: skip
 
 
 def _front(

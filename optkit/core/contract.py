@@ -257,6 +257,8 @@ class Pass:
         changes_signature: whether inputs or outputs may change.
         measures: whether, with these options, the result hangs on a measurement: then the machine
             enters the cache key.
+        cosine: of a pass that makes another network of it, such as pruning: the least cosine to
+            the source's outputs that the result is held to where the recipe says nothing.
     """
 
     name: str
@@ -273,6 +275,7 @@ class Pass:
     uses_data: bool = False
     changes_signature: bool = False
     measures: Callable[[Any], bool] = lambda _options: False
+    cosine: float | None = None
 
     @property
     def summary(self) -> str:
@@ -304,6 +307,7 @@ def transform(
     uses_data: bool = False,
     changes_signature: bool = False,
     measures: Callable[[Any], bool] = lambda _options: False,
+    cosine: float | None = None,
 ) -> Callable[[PassFunction], Pass]:
     """Declare a pass that keeps the format."""
 
@@ -321,6 +325,7 @@ def transform(
             uses_data=uses_data,
             changes_signature=changes_signature,
             measures=measures,
+            cosine=cosine,
         )
 
     return declare

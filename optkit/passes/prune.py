@@ -76,7 +76,7 @@ class Options(BaseModel):
 @transform(
     Options, takes=("torchscript", "exported", "onnx"),
     needs=("torch", "onnx", "onnxscript", "onnx-ir", "openvino"), after=("sensitivity",),
-    uses_data=True, measures=lambda options: options.latency is not None,
+    uses_data=True, measures=lambda options: options.latency is not None, cosine=0.9,
 )  # fmt: skip
 def prune(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Take out the channels, attention heads and hidden units that count least.

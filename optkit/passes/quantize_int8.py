@@ -41,7 +41,7 @@ class Options(BaseModel):
 
 @transform(
     Options, takes=("ir", "onnx"), needs=("nncf", "openvino", "onnx", "onnxruntime"),
-    precision="int8", after=("fuse_batchnorm", "simplify"), uses_data=True,
+    precision="int8", after=("prune", "recover", "fuse_batchnorm", "simplify"), uses_data=True,
 )  # fmt: skip
 def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Quantize weights and activations to 8 bits after training, by NNCF.

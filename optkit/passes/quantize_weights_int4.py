@@ -25,7 +25,7 @@ class Options(BaseModel):
 
 @transform(
     Options, takes=("ir",), needs=("nncf", "openvino"), precision="w4a16",
-    after=("fuse_batchnorm", "simplify"),
+    after=("prune", "recover", "fuse_batchnorm", "simplify"),
 )  # fmt: skip
 def quantize_weights_int4(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Store weights of matrix products in 4 bits, others in 8; they need no samples.

@@ -1,4 +1,4 @@
-"""One pass on one model as the engine would run it: with samples, a source, and the proof of both."""
+"""One pass on one model as the engine would run it, with samples and a source."""
 
 from __future__ import annotations
 
@@ -37,10 +37,8 @@ def images(array: np.ndarray, labels: np.ndarray | None = None) -> Samples:
     )  # fmt: skip
 
 
-def written(
-    network: torch.nn.Module, word: str, face: Signature, folder: Path
-) -> Artifact:
-    """A torch network as a file of a format: torchscript, exported, onnx or, by a factory, module."""
+def written(network: torch.nn.Module, word: str, face: Signature, folder: Path) -> Artifact:
+    """A torch network as a file: torchscript, exported or onnx."""
     folder.mkdir(parents=True, exist_ok=True)
     example = torch.zeros(face.inputs[0].shape)
     path = folder / find_format(word).FILE

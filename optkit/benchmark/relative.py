@@ -26,7 +26,8 @@ def share_of_latency(
     """The latency of `after` over that of `before`, measured in turns.
 
     Args:
-        before, after: what `openvino.convert_model` takes.
+        before: what `openvino.convert_model` takes.
+        after: the other one, likewise.
         signature: of both.
         arrays: one legal input.
         device: OpenVINO's word for it.
@@ -47,7 +48,9 @@ def share_of_latency(
     for row in rows:
         if "error" in row:
             raise OptkitError(row["error"]["message"], row["error"]["hint"])
-    return 1 / float(compare(rows[1], rows[0])["value"])
+    found = compare(rows[1], rows[0])
+    assert found is not None
+    return 1 / float(found["value"])
 
 
 def _saved(model: Any, signature: Signature, folder: Path) -> Artifact:

@@ -231,9 +231,7 @@ def _apply(
         samples,
         lambda variant: raw_inputs(shop.source.example(variant), given.preprocessing),
         shop.seed,
-        lambda done, total, text="": shop.listen(
-            Event("progress", item.name, text, done, total)
-        ),
+        lambda done, total, text="": shop.listen(Event("progress", item.name, text, done, total)),
         lambda _, rewrite: graph.edit(rewrite),
         lambda module, question, compute: shop.store.fact(
             _about(item, given, shop, module, question), compute

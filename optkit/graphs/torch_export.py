@@ -30,7 +30,8 @@ def to_program(
 
     Args:
         network: its `forward` names the inputs.
-        args, kwargs: one legal input.
+        args: one legal input, by position.
+        kwargs: its other half, by name.
         specs: the inputs; what is dynamic in them becomes a symbol.
         strict: read the Python bytecode instead of running it.
     """

@@ -12,6 +12,7 @@ from optkit.core.artifact import Artifact
 from optkit.core.contract import Context, Outcome, transform, unchanged
 
 if TYPE_CHECKING:
+    from optkit.pruning.choice import Means
     from optkit.pruning.network import Network
 
 
@@ -25,26 +26,23 @@ class IgnoredScope(BaseModel):
     types: tuple[str, ...] = Field((), description="operations, such as conv2d or linear")
 
 
+def _share(description: str) -> Any:
+    return Field(None, gt=0, lt=1, description=description)
+
+
 class Options(BaseModel):
     """Options of `prune`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    ratio: float | None = Field(None, gt=0, lt=1, description="share of the channels to take")
-    flops: float | None = Field(
-        None, gt=0, lt=1, description="share of the multiply-adds that may be left; 0.5 if no "
-        "bound is given"
-    )  # fmt: skip
-    parameters: float | None = Field(
-        None, gt=0, lt=1, description="share of the parameters that may be left"
+    ratio: float | None = _share("share of the channels to take")
+    flops: float | None = _share("share of the multiply-adds to leave; 0.5 if nothing is bounded")
+    parameters: float | None = _share("share of the parameters to leave")
+    latency: float | None = _share("share of the latency to leave, measured in OpenVINO")
+    max_drop: float | None = _share(
+        "accuracy to lose at most on the calibration samples (without labels: share of answers "
+        "that change), by the sensitivity of each layer"
     )
-    latency: float | None = Field(
-        None, gt=0, lt=1, description="share of the latency that may be left, measured in OpenVINO"
-    )
-    max_drop: float | None = Field(
-        None, gt=0, lt=1, description="accuracy that may be lost on the calibration samples (without "
-        "labels: share of answers that may change), by the sensitivity of each layer"
-    )  # fmt: skip
     criterion: Literal["magnitude", "taylor", "batchnorm_scale"] = Field(
         "magnitude", description="what a channel is judged by"
     )
@@ -54,9 +52,8 @@ class Options(BaseModel):
     round_to: int = Field(8, ge=1, description="kept channels are a multiple of it")
     ignored_scope: IgnoredScope = Field(IgnoredScope(), description="what stays whole")
     sparsity: Literal["structured", "unstructured", "2:4"] = Field(
-        "structured", description="take channels out; or only set weights to zero, which saves "
-        "size once compressed and no time"
-    )  # fmt: skip
+        "structured", description="take channels out, or only set weights to zero: no time saved"
+    )
     subset_size: int = Field(256, ge=1, description="calibration samples to use at most")
     device: str = Field("CPU", description="where latency is measured")
 
@@ -95,69 +92,55 @@ def prune(artifact: Artifact, options: Options, context: Context) -> Outcome:
             `ignored_scope` names what is not there (bad input).
     """
     from optkit.formats import exported, onnx, torchscript
-    from optkit.pruning.choice import choose
-    from optkit.pruning.deciding import allowed, checked, described
+    from optkit.pruning.choice import Wish, choose
+    from optkit.pruning.deciding import allowed, checked, described, nothing
     from optkit.pruning.dependencies import analyse
+    from optkit.pruning.masks import masked
     from optkit.pruning.network import emit, rebuild
     from optkit.pruning.surgery import cut
 
     format_: Any = {"torchscript": torchscript, "exported": exported, "onnx": onnx}[artifact.format]
     example = context.example(0)
     network = rebuild(format_.load(artifact), artifact.signature, example)
-    path = context.output / format_.FILE
     structure = analyse(network.graph, network.inputs(example))
     scope = options.ignored_scope
     groups = allowed(structure, scope.names, scope.patterns, scope.types)
-    if options.sparsity != "structured":
-        whole = {layer for group in structure.groups if group not in groups for layer in group.layers}
-        pruned, details = _masked(network, options, whole)
-        reason = f"{options.sparsity} zeros save size once compressed, and no time in any runtime here"
-    else:
-        reason, details = None, {}
-        gone, found = choose(structure, groups, _wish(options), _means(network, options, context))
+    reason, details = None, dict[str, Any]()
+    if options.sparsity == "structured":
+        wish = Wish(**options.model_dump(include=set(Wish.__dataclass_fields__)))
+        gone, details = choose(structure, groups, wish, _means(network, options, context))
         if not gone.any():
-            why = "; ".join(structure.left) if not structure.groups else (
-                f"no layer can spare {options.round_to} channels" if groups else "all is ignored")
-            return unchanged(f"no channel can go: {why}", **found, left=dict(structure.left))
-        pruned = replace(network, graph=cut(structure, gone))
-        details = {**found, **described(structure, groups, gone)}
-    checked(structure, pruned.graph, [network.inputs(context.example(at)) for at in (0, 1)])
-    format_.save(emit(pruned, artifact.format, example), path)
+            return unchanged(nothing(structure, groups, wish.round_to), **details)
+        graph = cut(structure, gone)
+        details = {**details, **described(structure, groups, gone)}
+    else:
+        share = (options.ratio or 0.5) if options.sparsity == "unstructured" else None
+        whole = {name for one in structure.groups if one not in groups for name in one.layers}
+        graph, details["zeros"] = masked(network.graph, ratio=share, whole=whole)
+        reason = "zeros make the file smaller once it is compressed; no runtime here saves time"
+    checked(structure, graph, [network.inputs(context.example(at)) for at in (0, 1)])
+    path = context.output / format_.FILE
+    format_.save(emit(replace(network, graph=graph), artifact.format, example), path)
     return Outcome(path, reason, details)
 
 
-def _wish(options: Options) -> Any:
-    from optkit.pruning.choice import Wish
-
-    return Wish(**{name: getattr(options, name) for name in Wish.__dataclass_fields__})
-
-
-def _means(network: Network, options: Options, context: Context) -> Any:
-    from itertools import count
-
+def _means(network: Network, options: Options, context: Context) -> Means:
     from optkit.benchmark.relative import share_of_latency
     from optkit.core.machine import machine
     from optkit.pruning.choice import Means
     from optkit.pruning.feeding import feed
     from optkit.pruning.network import emit
 
-    tries, example = count(), context.example(0)
+    example = context.example(0)
 
     def latency(graph: Any) -> float:
-        pair = [emit(one, "exported", example) for one in (network, replace(network, graph=graph))]
-        folder = context.scratch / str(next(tries))
-        folder.mkdir()
-        return share_of_latency(*pair, network.signature, example, options.device, folder)
+        before, after = (
+            emit(one, "exported", example) for one in (network, replace(network, graph=graph))
+        )
+        face = network.signature
+        return share_of_latency(before, after, face, example, options.device, context.scratch)
 
     return Means(
         lambda: feed(network, context.samples(), options.subset_size), latency,
         {**machine(), "device": options.device}, context.remember, context.progress,
-    )
-
-
-def _masked(network: Network, options: Options, whole: set[str]) -> tuple[Network, dict[str, Any]]:
-    from optkit.pruning.masks import masked
-
-    ratio = (options.ratio or 0.5) if options.sparsity == "unstructured" else None
-    graph, shares = masked(network.graph, ratio=ratio, whole=whole)
-    return replace(network, graph=graph), {"zeros": shares}
+    )  # fmt: skip

@@ -40,9 +40,7 @@ def batched(
     try:
         with torch.no_grad():
             alone = [network.graph(*one), network.graph(*other)]
-            both = freed.graph(
-                *(torch.cat([a, b, a]) for a, b in zip(one, other, strict=True))
-            )
+            both = freed.graph(*(torch.cat([a, b, a]) for a, b in zip(one, other, strict=True)))
             again = freed.graph(*one)
     except (RuntimeError, IndexError, ValueError, TypeError):
         return None
@@ -70,7 +68,9 @@ def _freed(network: Network, inputs: Sequence[torch.Tensor], size: int) -> torch
     holders = [node for node in graph.graph.nodes if node.op == "placeholder"]
     with graph.graph.inserting_after(holders[-1]):
         batch = graph.graph.call_function(torch.ops.aten.sym_size.int, (holders[0], 0))
-    known = dict(zip((node for node in graph.graph.nodes if node is not batch), shapes, strict=True))
+    known = dict(
+        zip((node for node in graph.graph.nodes if node is not batch), shapes, strict=True)
+    )
     moved = {batch}
     for node in graph.graph.nodes:
         if node.op == "placeholder":

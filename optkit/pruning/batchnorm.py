@@ -23,9 +23,7 @@ def normalized(graph: torch.fx.GraphModule) -> list[Any]:
     ]
 
 
-def training(
-    graph: torch.fx.GraphModule, momentum: float | None = None
-) -> torch.fx.GraphModule:
+def training(graph: torch.fx.GraphModule, momentum: float | None = None) -> torch.fx.GraphModule:
     """A graph on the same tensors whose BatchNorm uses, and follows, the batch's statistics.
 
     Args:
@@ -43,9 +41,7 @@ def training(
     return made
 
 
-def reestimate(
-    graph: torch.fx.GraphModule, batches: Iterable[Sequence[torch.Tensor]]
-) -> int:
+def reestimate(graph: torch.fx.GraphModule, batches: Iterable[Sequence[torch.Tensor]]) -> int:
     """Measure mean and variance of every BatchNorm's input anew, in place.
 
     While measuring, each batch is normalized by its own statistics, so that a layer sees what the

@@ -49,7 +49,9 @@ def saved(folder: Path, state: State, network: torch.fx.GraphModule, optimizer: 
     part.replace(folder / _FILE)
 
 
-def restored(folder: Path | None, fresh: State, network: torch.fx.GraphModule, optimizer: Any) -> State:
+def restored(
+    folder: Path | None, fresh: State, network: torch.fx.GraphModule, optimizer: Any
+) -> State:
     """The state of a checkpoint, its weights put into the network; the fresh one without any."""
     import torch
 

@@ -73,24 +73,29 @@ def choose(
         OptkitError: the bound cannot be met, or the criterion finds nothing to judge by (bad
             input).
     """
+    import numpy as np
+
+    if not groups:
+        return np.zeros(structure.count, bool), {}
     if wish.max_drop is not None:
         return _within_drop(groups, wish, means)
     ranked = _ranked(structure, wish.criterion, means)
-    settled = {"scope": wish.scope, "round_to": wish.round_to}
+    ratio, flops = wish.ratio, wish.flops
     if wish.latency is not None:
-        names = [group.name for group in groups]
-        question = {"latency": wish.latency, "machine": means.machine, "groups": names,
-                    "criterion": wish.criterion, **settled}  # fmt: skip
+        question = {
+            "latency": wish.latency, "machine": means.machine, "criterion": wish.criterion,
+            "groups": [group.name for group in groups], "scope": wish.scope,
+            "round_to": wish.round_to,
+        }  # fmt: skip
         ratio = means.remember(
-            "optkit.pruning.choice", question,
-            lambda: _fitting_latency(structure, groups, ranked, wish, means),
-        )  # fmt: skip
-        decision = decide(structure, groups, ranked, **settled, ratio=ratio)
-    else:
-        bounds = {"ratio": wish.ratio, "flops": wish.flops, "parameters": wish.parameters}
-        if all(bound is None for bound in bounds.values()):
-            bounds["flops"] = _FLOPS
-        decision = decide(structure, groups, ranked, **settled, **bounds)
+            __name__, question, lambda: _fitting_latency(structure, groups, ranked, wish, means)
+        )
+    elif ratio is None and flops is None and wish.parameters is None:
+        flops = _FLOPS
+    decision = decide(
+        structure, groups, ranked, scope=wish.scope, round_to=wish.round_to, ratio=ratio,
+        flops=flops, parameters=wish.parameters,
+    )  # fmt: skip
     return decision.gone, {"ratio": decision.ratio}
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 # A layer that is ranked last as a whole still has something to do.
 _LEAST = 0.1
-_STEPS = 24
 
 
 def per_layer(
@@ -76,18 +75,19 @@ def rounded(kept: int, group: Group, round_to: int) -> int:
 
 
 def least_that_fits(
-    take: Callable[[float], np.ndarray], fits: Callable[[np.ndarray], bool]
+    take: Callable[[float], np.ndarray], fits: Callable[[np.ndarray], bool], steps: int = 24
 ) -> tuple[float, np.ndarray] | None:
     """The smallest share with which a bound holds, by bisection; None where none does.
 
     Args:
         take: from a share, 0 to below 1, to what goes.
         fits: whether the bound then holds; if it does, it does for more as well.
+        steps: halvings.
     """
     low, high = 0.0, 1.0 - 1e-6
     if not fits(take(high)):
         return None
-    for _ in range(_STEPS):
+    for _ in range(steps):
         middle = (low + high) / 2
         if fits(take(middle)):
             high = middle

@@ -107,7 +107,7 @@ def _product(structure: Structure, node: Any, weight: Any, inner: int) -> Term:
 
 
 def _attention(structure: Structure, node: Any) -> list[Term]:
-    """q kᵀ, and the scores times v."""
+    """Both products: q kᵀ, and the scores times v."""
     flow = structure.flow
     q, k, v = node.args[:3]
     keys = flow.shape(k)[-2]

@@ -73,7 +73,7 @@ class Coupling:
     def roots(self, axis: np.ndarray) -> np.ndarray:
         """For each atom, the one that stands for all that go with it."""
         parent = self._parent
-        found = parent[axis]
+        found: np.ndarray = parent[axis]
         while True:
             above = parent[found]
             if (above == found).all():

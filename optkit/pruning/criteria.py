@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optkit.pruning.dependencies import Structure, operation, tensor_at
-from optkit.pruning.layers import is_transposed
+from optkit.pruning.dependencies import LINEAR, Structure, operation, out_axes, tensor_at
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +29,9 @@ def magnitude(structure: Structure) -> np.ndarray:
         values = tensor_at(structure.network, name).detach().double()
         if scale is not None:
             axis, factor = scale
-            values = values * factor.reshape([-1 if at == axis else 1 for at in range(values.dim())])
+            values = values * factor.reshape([
+                -1 if at == axis else 1 for at in range(values.dim())
+            ])
         squares = values.square().numpy()
         for at, units in enumerate(weight.units):
             if units is None:
@@ -128,15 +129,12 @@ def _add(
 def _scaled(structure: Structure) -> list[tuple[str, tuple[int, torch.Tensor] | None]]:
     """The weights of linear operations, with the factor that a BatchNorm behind puts on them."""
     made: dict[str, tuple[int, torch.Tensor] | None] = {}
+    outs = out_axes(structure.network)
     for node in structure.network.graph.nodes:
-        kind = operation(node)
-        if "conv" not in kind and kind not in {"linear", "addmm", "mm", "matmul"}:
-            continue
-        at = 2 if kind == "addmm" else 1
-        if len(node.args) <= at or not _is_weight(structure, node.args[at]):
-            continue
-        out = 1 if kind in {"addmm", "mm", "matmul"} or is_transposed(node) else 0
-        made[_lead(structure, node.args[at].target)] = _factor(structure, node, out)
+        for given in node.args[1:3]:
+            if operation(node) in LINEAR and _is_weight(structure, given) and given.target in outs:
+                lead = _lead(structure, given.target)
+                made[lead] = _factor(structure, node, outs[given.target])
     return list(made.items())
 
 

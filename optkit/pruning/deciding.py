@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import torch
 
 
+# Each step of a measured bound takes seconds.
+_MEASURED_STEPS = 7
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a network computes and holds; the multiply-adds are of one inference."""
@@ -71,9 +75,7 @@ def allowed(
             or kinds.get(layer) in types
         )
 
-    return tuple(
-        group for group in structure.groups if not any(map(ignored, group.layers))
-    )
+    return tuple(group for group in structure.groups if not any(map(ignored, group.layers)))
 
 
 def _kinds(structure: Structure) -> dict[str, str]:
@@ -142,7 +144,7 @@ def decide(
         most = bound * cost.total(terms, none)
         found = least_that_fits(take, lambda gone: cost.total(terms, gone) <= most)
     else:
-        found = least_that_fits(take, fits)
+        found = least_that_fits(take, fits, _MEASURED_STEPS)
     if found is None:
         least = cost.total(terms, take(1 - 1e-6)) / max(1, cost.total(terms, none))
         if fits is not None:
@@ -175,7 +177,11 @@ def checked(
         for before, after in zip(want, got, strict=True):
             if before.shape != after.shape or before.dtype != after.dtype:
                 raise _broken(f"gives {tuple(after.shape)} in place of {tuple(before.shape)}")
-            if before.is_floating_point() and before.isfinite().all() and not after.isfinite().all():
+            if (
+                before.is_floating_point()
+                and before.isfinite().all()
+                and not after.isfinite().all()
+            ):
                 raise _broken("gives values that are not finite")
 
 
@@ -204,3 +210,12 @@ def described(structure: Structure, groups: Sequence[Group], gone: np.ndarray) -
         },
         "left": dict(structure.left),
     }
+
+
+def nothing(structure: Structure, groups: Sequence[Group], round_to: int) -> str:
+    """Why no unit goes."""
+    if not structure.groups:
+        return "no channel can go: " + ("; ".join(structure.left) or "no layer carries weights")
+    if not groups:
+        return "no channel can go: ignored_scope keeps every layer"
+    return f"no channel can go within the bound while kept ones are a multiple of {round_to}"

@@ -21,6 +21,13 @@ _RULES = {**moves.RULES, **layers.RULES}
 _ROLE = re.compile(r"[._]?(weight|bias|running_mean|running_var)(_fused_bn)?$")
 
 
+LINEAR = frozenset({
+    "conv1d", "conv2d", "conv3d", "convolution", "_convolution", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "linear", "addmm", "mm", "matmul",
+})  # fmt: skip
+"""Operations that multiply with a weight."""
+
+
 @dataclass(frozen=True)
 class Weight:
     """A tensor of the network, under every name it has.
@@ -192,6 +199,24 @@ def _by_use(network: torch.fx.GraphModule) -> list[Any]:
     return sorted(weights, key=lambda node: min(place[user] for user in node.users))
 
 
+def out_axes(network: torch.fx.GraphModule) -> dict[str, int]:
+    """By weight of a linear operation: the axis of what it makes."""
+    found: dict[str, int] = {}
+    for node in network.graph.nodes:
+        kind = operation(node)
+        if "conv" in kind and kind in layers.RULES:
+            at, axis = 1, int(layers.is_transposed(node))
+        elif kind == "linear":
+            at, axis = 1, 0
+        elif kind in {"addmm", "mm", "matmul"}:
+            at, axis = (2 if kind == "addmm" else 1), 1
+        else:
+            continue
+        if getattr(node.args[at], "op", "") == "get_attr":
+            found[node.args[at].target] = axis
+    return found
+
+
 def _rule(node: Any) -> Any:
     import torch
 
@@ -216,6 +241,8 @@ def _structured(
 
     places: dict[int, list[tuple[str, int]]] = {}
     left: Counter[str] = Counter()
+    makes = {lead: axis for name, axis in out_axes(network).items()
+             for lead, names in tensors.items() if name in names}  # fmt: skip
     for name in tensors:
         for at, axis in enumerate(flow.axes[name]):
             if axis is None:
@@ -225,21 +252,18 @@ def _structured(
                 why = flow.channels.why_fixed(root)
                 if why is None:
                     places.setdefault(root, []).append((name, at))
-                elif at == 0 and len(flow.axes[name]) > 1:
+                elif makes.get(name) == at:
                     left[why] += count
-    alike: dict[tuple[tuple[str, int], ...], list[int]] = {}
-    for root, where in places.items():
-        if any(len(flow.axes[name]) > 1 for name, _ in where):
-            alike.setdefault(tuple(where), []).append(root)
+    alike = _alike(flow, places)
     unit_of = np.full(flow.channels.count, -1)
     groups, count = list[Group](), 0
-    for where, roots in alike.items():
-        if len(roots) < 2:
+    for where, members in alike.items():
+        if len(members) < 2:
             left["one unit alone"] += 1
             continue
-        numbers = np.arange(count, count + len(roots))
-        unit_of[roots], count = numbers, count + len(roots)
-        group = _group(flow, tensors, where, numbers, unit_of)
+        numbers = np.arange(count, count + len(members))
+        unit_of[members], count = numbers, count + len(members)
+        group = _group(flow, tensors, where, numbers, unit_of, makes)
         twins = sum(other.name.partition("#")[0] == group.name for other in groups)
         groups.append(replace(group, name=f"{group.name}#{twins + 1}") if twins else group)
     made = Structure(network, flow, {}, tuple(groups), count, dict(left), unit_of)
@@ -250,16 +274,28 @@ def _structured(
     return Structure(network, flow, weights, tuple(groups), count, dict(left), unit_of)
 
 
+def _alike(
+    flow: Flow, places: Mapping[int, list[tuple[str, int]]]
+) -> dict[tuple[tuple[str, int], ...], list[int]]:
+    """What can go, by the axes that lose something with it; at least one is a matrix's."""
+    alike: dict[tuple[tuple[str, int], ...], list[int]] = {}
+    for root, where in places.items():
+        if any(len(flow.axes[name]) > 1 for name, _ in where):
+            alike.setdefault(tuple(where), []).append(root)
+    return alike
+
+
 def _group(
     flow: Flow,
     tensors: Mapping[str, Sequence[str]],
     where: Sequence[tuple[str, int]],
     numbers: np.ndarray,
     unit_of: np.ndarray,
+    makes: Mapping[str, int],
 ) -> Group:
     import numpy as np
 
-    makers = [(name, at) for name, at in where if at == 0 and len(flow.axes[name]) > 1]
+    makers = [(name, at) for name, at in where if makes.get(name) == at]
     name, at = makers[0] if makers else where[0]
     roots = flow.channels.roots(flow.axes[name][at])
     ours = unit_of[roots][np.isin(unit_of[roots], numbers)]

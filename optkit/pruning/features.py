@@ -59,7 +59,5 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     if one.shape == other.shape:
         spread = (other - other.mean(0, keepdim=True)).square().mean()
         return (one - other).square().mean() / (spread + 1e-8)
-    first, second = (
-        torch.nn.functional.normalize(side.flatten(1), dim=1) for side in (one, other)
-    )
+    first, second = (torch.nn.functional.normalize(side.flatten(1), dim=1) for side in (one, other))
     return (first @ first.t() - second @ second.t()).square().mean()

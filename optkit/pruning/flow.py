@@ -79,7 +79,7 @@ def unknown(flow: Flow, node: Any) -> Any:
     """What nothing is known of: every channel that it reads stays."""
     for given in node.all_input_nodes:
         found = flow.axes.get(given)
-        for axes in found if _several(found) else [found]:
+        for axes in (found or ()) if _several(found) else [found]:
             flow.fix(*(axes or ()))
     shape = flow.shapes.get(node)
     if isinstance(shape, list):

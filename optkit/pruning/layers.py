@@ -67,7 +67,7 @@ def _grouped(flow: Flow, given: Axis, out: Axis, groups: int, *, transposed: boo
 
 
 def linear(flow: Flow, node: Any) -> Axes:
-    """y = x Wᵀ + b with W (out, in)."""
+    """A product: y = x Wᵀ + b with W (out, in)."""
     x, weight, bias = node.args[0], node.args[1], argument(node, 2, "bias")
     w = flow.of(weight)
     *before, given = flow.of(x)
@@ -78,7 +78,7 @@ def linear(flow: Flow, node: Any) -> Axes:
 
 
 def addmm(flow: Flow, node: Any) -> Axes:
-    """y = b + x W with W (in, out)."""
+    """A product: y = b + x W with W (in, out)."""
     bias, x, weight = node.args[:3]
     w, given = flow.of(weight), flow.of(x)
     flow.tie(given[1], w[0])

@@ -68,7 +68,7 @@ def _smallest(tensor: torch.Tensor, ratio: float) -> torch.Tensor:
     return mask.reshape(tensor.shape)
 
 
-def _two_of_four(tensor: torch.Tensor, across: bool) -> torch.Tensor | None:  # noqa: FBT001
+def _two_of_four(tensor: torch.Tensor, across: bool) -> torch.Tensor | None:
     import torch
 
     rows = tensor.transpose(0, 1) if across else tensor

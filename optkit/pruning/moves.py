@@ -155,8 +155,6 @@ def split(flow: Flow, node: Any) -> list[Axes]:
     return pieces
 
 
-
-
 def slice_(flow: Flow, node: Any) -> Axes:
     """A stretch of one axis."""
     x = list(flow.of(node.args[0]))
@@ -197,9 +195,7 @@ def reduce(flow: Flow, node: Any) -> Axes:
     over = {axis_at(at, len(x)) for at in ([chosen] if isinstance(chosen, int) else chosen)}
     flow.fix(*(x[at] for at in over))
     kept = len(flow.shape(node)) == len(x)
-    return [
-        None if at in over else axis for at, axis in enumerate(x) if kept or at not in over
-    ]
+    return [None if at in over else axis for at, axis in enumerate(x) if kept or at not in over]
 
 
 def spatial(flow: Flow, node: Any) -> Axes:

@@ -139,9 +139,8 @@ def _flattened(graph: Any, inputs: int, outputs: int) -> torch.fx.GraphModule:
         )
     end.args = (results,)
     for node in list(graph.graph.nodes):  # checks that a run makes of its input's size
-        if node.op == "call_module" and node.target == "_guards_fn":
-            graph.graph.erase_node(node)
-        elif node.op == "get_attr" and not node.users:
+        guards = node.op == "call_module" and node.target == "_guards_fn"
+        if guards or (node.op == "get_attr" and not node.users):
             graph.graph.erase_node(node)
     # a fresh module has what the graph uses, and none of the checks that came with the old one
     return torch.fx.GraphModule(graph, graph.graph)

@@ -61,8 +61,7 @@ def _refuse_unknown(nodes: Sequence[onnx.NodeProto]) -> None:
     unknown = {
         node.op_type if node.domain in _DOMAINS else f"{node.domain}.{node.op_type}"
         for node in nodes
-        if node.domain not in _DOMAINS
-        or node.op_type not in {*OPERATIONS, *ON_SHAPES, "Constant"}
+        if node.domain not in _DOMAINS or node.op_type not in {*OPERATIONS, *ON_SHAPES, "Constant"}
     }
     if unknown:
         raise OptkitError(
@@ -118,8 +117,8 @@ def _hold(network: torch.nn.Module, weights: Mapping[str, Any]) -> Iterator[tupl
             continue
         parts = [part or "_" for part in re.sub(r"[^\w.]", "_", name).split(".")]
         place = ".".join(parts)
-        if place in taken or any(hasattr(network, part) for part in parts[:1]) and not _fits(
-            network, parts
+        if place in taken or (
+            any(hasattr(network, part) for part in parts[:1]) and not _fits(network, parts)
         ):
             place = f"weight_{len(taken)}"
             parts = [place]

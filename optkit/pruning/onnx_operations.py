@@ -20,7 +20,7 @@ def _refuse(what: str) -> OptkitError:
 
 
 def _aten(name: str, **fixed: Any) -> Operation:
-    """torch's own function of tensors, the attributes unread."""
+    """A function of tensors that torch has itself; the attributes stay unread."""
 
     def apply(attributes: Attributes, *given: Any) -> Any:
         import torch
@@ -104,9 +104,7 @@ def _layer_norm(attributes: Attributes, x: Any, weight: Any, bias: Any = None) -
     import torch
 
     shape = list(x.shape)[attributes.get("axis", -1) :]
-    return torch.nn.functional.layer_norm(
-        x, shape, weight, bias, attributes.get("epsilon", 1e-5)
-    )
+    return torch.nn.functional.layer_norm(x, shape, weight, bias, attributes.get("epsilon", 1e-5))
 
 
 def _pool(kind: str) -> Operation:
@@ -264,8 +262,9 @@ def _resize(attributes: Attributes, x: Any, _roi: Any = None, scales: Any = None
             sizes: Any = None) -> Any:  # fmt: skip
     import torch
 
-    way = attributes.get("mode", "nearest"), attributes.get(
-        "coordinate_transformation_mode", "half_pixel"
+    way = (
+        attributes.get("mode", "nearest"),
+        attributes.get("coordinate_transformation_mode", "half_pixel"),
     )
     rounding = attributes.get("nearest_mode", "round_prefer_floor")
     known = {("nearest", "asymmetric"): "nearest", ("linear", "half_pixel"): "bilinear",
@@ -364,14 +363,16 @@ OPERATIONS: dict[str, Operation] = {
     "ReduceMin": _reduce("amin"),
     "Reshape": _reshape, "Flatten": _flatten, "Transpose": _transpose, "Concat": _concat,
     "Split": _split, "Slice": _slice, "Unsqueeze": _unsqueeze, "Squeeze": _squeeze,
-    "Gather": _gather, "GatherND": _gather_nd, "Expand": _expand, "Pad": _pad, "Resize": _resize, "Cast": _cast,
+    "Gather": _gather, "GatherND": _gather_nd, "Expand": _expand, "Pad": _pad, "Resize": _resize,
+    "Cast": _cast,
     "Identity": _same, "Dropout": _same, "Where": _where, "Clip": _clip,
     "Softmax": _softmax, "Gelu": _gelu, "LeakyRelu": _leaky, "Elu": _elu, "PRelu": _prelu,
     "HardSigmoid": _hard_sigmoid, "HardSwish": _hard_swish, "Softplus": _softplus,
     "Relu": _aten("relu"), "Sigmoid": _aten("sigmoid"), "Tanh": _aten("tanh"),
     "Erf": _aten("erf"), "Sqrt": _aten("sqrt"), "Exp": _aten("exp"), "Log": _aten("log"),
     "Neg": _aten("neg"), "Abs": _aten("abs"), "Reciprocal": _aten("reciprocal"),
-    "Floor": _aten("floor"), "Not": _aten("logical_not"), "IsNaN": _aten("isnan"), "Sin": _aten("sin"),
+    "Floor": _aten("floor"), "Not": _aten("logical_not"), "IsNaN": _aten("isnan"),
+    "Sin": _aten("sin"),
     "Cos": _aten("cos"), "Add": _aten("add"), "Sub": _aten("sub"), "Mul": _aten("mul"),
     "Div": _aten("div"), "Pow": _aten("pow"), "Equal": _aten("eq"), "Less": _aten("lt"),
     "Greater": _aten("gt"), "GreaterOrEqual": _aten("ge"), "LessOrEqual": _aten("le"),

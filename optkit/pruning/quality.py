@@ -18,14 +18,10 @@ def answers(network: torch.fx.GraphModule, feed: Feed) -> list[torch.Tensor]:
     import torch
 
     with torch.no_grad():
-        return [
-            network(*feed.batch(chosen))[0] for chosen in feed.split(range(len(feed)), _BATCH)
-        ]
+        return [network(*feed.batch(chosen))[0] for chosen in feed.split(range(len(feed)), _BATCH)]
 
 
-def drop(
-    reference: Sequence[torch.Tensor], found: Sequence[torch.Tensor], feed: Feed
-) -> float:
+def drop(reference: Sequence[torch.Tensor], found: Sequence[torch.Tensor], feed: Feed) -> float:
     """How much worse answers are than the reference's, 0 to 1; below 0 where they are better.
 
     With labels of classes, the accuracy lost. Without, the share of answers (the largest along

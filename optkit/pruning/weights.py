@@ -33,7 +33,7 @@ def trainable(graph: torch.fx.GraphModule) -> list[torch.Tensor]:
     made: dict[Any, Any] = {}
     for node in graph.graph.nodes:
         for at in _TRAINED.get(operation(node), ()):
-            given = node.args[at] if at < len(node.args) else None
+            given: Any = node.args[at] if at < len(node.args) else None
             if getattr(given, "op", "") != "get_attr":
                 continue
             tensor = tensor_at(graph, given.target)

@@ -61,7 +61,10 @@ def sensitivities(run: Row) -> Iterator[Figure]:
             x=Axis("share of the layer's channels taken", span=0.9),
             y=Axis(f"drop: {step['details']['measure']}", span=0.02),
             series=[
-                Series(name, line=[(0.0, 0.0), *((row["ratio"], row["drop"]) for row in table[name])])
+                Series(
+                    name,
+                    line=[(0.0, 0.0), *((row["ratio"], row["drop"]) for row in table[name])],
+                )
                 for name in shown
             ],
         )  # fmt: skip

@@ -62,8 +62,10 @@ def test_accuracy_comes_back_without_labels(table, tmp_path, name) -> None:
         macs = outcome.details["multiply_adds"]
         share = macs["after"] / macs["before"]
         assert share <= 0.4
-        text = (f"{1 - share:.0%} gone; accuracy {figures[0]:.4f}, pruned {figures[1]:.4f}, "
-                f"recovered {figures[2]:.4f} in {seconds[-1]:.0f} s ({done.details['steps']} steps)")
+        text = (
+            f"{1 - share:.0%} gone; accuracy {figures[0]:.4f}, pruned {figures[1]:.4f}, "
+            f"recovered {figures[2]:.4f} in {seconds[-1]:.0f} s ({done.details['steps']} steps)"
+        )
         rows.append((f"seed {seed}", text))
     rows.append(("median drop (at most 0.01)", statistics.median(drops)))
     rows.append(("longest recovery, s (at most 60)", max(seconds)))
@@ -73,7 +75,7 @@ def test_accuracy_comes_back_without_labels(table, tmp_path, name) -> None:
 
 
 def test_a_wide_net_runs_faster(table, tmp_path) -> None:
-    """OpenVINO FP32 at least 1.5x; pruned and INT8 at least 1.3x over INT8 alone; digits at 32 x 32."""
+    """OpenVINO FP32 at least 1.5x, pruned INT8 at least 1.3x over INT8; digits at 32 x 32."""
     train, judged = (larger(part, 32).numpy() for part in digits()[:2])
     rows, gains = [], {"fp32": [], "int8": []}
     for seed in SEEDS:

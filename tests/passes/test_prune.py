@@ -182,7 +182,7 @@ def test_a_broken_cut_is_not_passed_on(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(surgery, "cut", careless)
     given = written(build(Plain), "exported", FACE, tmp_path)
-    with pytest.raises(OptkitError, match="does not run.*not passed on"):
+    with pytest.raises(OptkitError, match=r"does not run.*not passed on"):
         step(given, "prune", tmp_path)
 
 

@@ -22,7 +22,11 @@ def group(count: int, width: int = 1, first: int = 0) -> Group:
 def convs(*channels: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for given, made in zip((3, *channels), (*channels, 4), strict=True):
-        layers += [nn.Conv2d(given, made, 3, padding=1, bias=False), nn.BatchNorm2d(made), nn.ReLU()]
+        layers += [
+            nn.Conv2d(given, made, 3, padding=1, bias=False),
+            nn.BatchNorm2d(made),
+            nn.ReLU(),
+        ]
     return nn.Sequential(*layers)
 
 
@@ -67,7 +71,7 @@ def test_a_bound_is_kept_and_not_by_far(scope, bound):
 
 def test_a_bound_out_of_reach_is_refused_with_the_least():
     structure = structure_of(convs(32, 64), X)
-    with pytest.raises(OptkitError, match="flops: 0.001 cannot be reached.*is left"):
+    with pytest.raises(OptkitError, match=r"flops: 0.001 cannot be reached.*is left"):
         decide(structure, structure.groups, criteria.magnitude(structure), scope="per_layer",
                round_to=8, flops=0.001)  # fmt: skip
 

@@ -232,7 +232,9 @@ def test_multiply_adds_are_counted_as_torch_counts_them():
         for chosen, network in ((gone & False, structure.network), (gone, cut(structure, gone))):
             with torch.no_grad(), FlopCounterMode(display=False) as counter:
                 network(x)
-            assert 2 * cost.total(cost.multiply_adds(structure), chosen) == counter.get_total_flops()
+            assert (
+                2 * cost.total(cost.multiply_adds(structure), chosen) == counter.get_total_flops()
+            )
 
 
 def test_what_is_cut_can_be_cut_again():

@@ -92,11 +92,11 @@ def test_a_wide_net_runs_faster(table, tmp_path) -> None:
         for word, gain in found.items():
             gains[word].append(gain[0])
         macs = outcome.details["multiply_adds"]
-        rows.append((
-            f"seed {seed}",
+        text = (
             f"{1 - macs['after'] / macs['before']:.0%} gone; FP32 {_told(found['fp32'])}, "
-            f"INT8 {_told(found['int8'])}; accuracy lost to pruned INT8 {lost:.4f}",
-        ))  # fmt: skip
+            f"INT8 {_told(found['int8'])}; accuracy lost to pruned INT8 {lost:.4f}"
+        )
+        rows.append((f"seed {seed}", text))
     medians = {word: statistics.median(values) for word, values in gains.items()}
     rows += [("FP32, median (at least 1.5)", medians["fp32"]),
              ("over INT8 alone, median (at least 1.3)", medians["int8"])]  # fmt: skip

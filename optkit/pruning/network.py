@@ -13,6 +13,7 @@ from optkit.core.signature import Signature
 from optkit.graphs.torch_export import from_torchscript, named, to_onnx, to_program
 from optkit.graphs.torch_trace import fresh_class_names
 from optkit.pruning.onnx_network import onnx_network
+from optkit.pruning.weights import trainable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +76,9 @@ def rebuild(model: Any, signature: Signature, arrays: Arrays) -> Network:
                 "out, or give the network as an exported program or ONNX",
             ) from error
     graph = program.module(check_guards=False)
-    return Network(_flattened(graph, len(signature.inputs), len(signature.outputs)), signature)
+    flat = _flattened(graph, len(signature.inputs), len(signature.outputs))
+    trainable(flat)  # what a converter left as constants is a weight again
+    return Network(flat, signature)
 
 
 def _captured(

@@ -30,23 +30,20 @@ def trainable(graph: torch.fx.GraphModule) -> list[torch.Tensor]:
     """
     import torch
 
-    made: dict[Any, Any] = {}
+    found: dict[str, torch.Tensor] = {}  # holds on to what is replaced: its memory tells it apart
     for node in graph.graph.nodes:
         for at in _TRAINED.get(operation(node), ()):
             given: Any = node.args[at] if at < len(node.args) else None
-            if getattr(given, "op", "") != "get_attr":
-                continue
-            tensor = tensor_at(graph, given.target)
-            if not tensor.is_floating_point():
-                continue
+            if getattr(given, "op", "") == "get_attr":
+                found[given.target] = tensor_at(graph, given.target)
+    made: dict[Any, torch.Tensor] = {}
+    for name, tensor in found.items():
+        if tensor.is_floating_point():
             key = tensor.data_ptr(), tensor.shape, tensor.stride()
             if key not in made:
-                fresh = torch.nn.Parameter(tensor.detach().clone())
-                made[key] = fresh
-                key = fresh.data_ptr(), fresh.shape, fresh.stride()
-                made[key] = fresh
-            _put(graph, given.target, made[key])
-    return list({id(tensor): tensor for tensor in made.values()}.values())
+                made[key] = torch.nn.Parameter(tensor.detach().clone())
+            _put(graph, name, made[key])
+    return list(made.values())
 
 
 def values(graph: torch.fx.GraphModule) -> dict[str, torch.Tensor]:

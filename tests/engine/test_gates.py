@@ -106,7 +106,8 @@ def test_a_figure_that_is_no_number_is_missed(bad):
 def test_a_pruned_network_has_a_bound_of_its_own_unless_the_recipe_sets_one():
     passes = [find_pass("prune"), find_pass("fuse_batchnorm")]
     bounds = {
-        word: gates.judge({}, {"cosine": 0.92}, word, passes)[0]["bound"] for word in ("fp32", "int8")
+        word: gates.judge({}, {"cosine": 0.92}, word, passes)[0]["bound"]
+        for word in ("fp32", "int8")
     }
     assert bounds == {"fp32": ">= 0.9", "int8": ">= 0.9"}
     (row,) = gates.judge({"cosine": Bound(min=0.99)}, {"cosine": 0.92}, "fp32", passes)

@@ -32,9 +32,7 @@ def build(kind: type[nn.Module], **options) -> nn.Module:
     return network.eval()
 
 
-@pytest.mark.parametrize(
-    "kind", [Plain, Attentive, pytest.param(Residual, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("kind", [Plain, Attentive, pytest.param(Residual, marks=pytest.mark.slow)])
 def test_every_format_gives_the_same_shapes(kind, tmp_path: Path):
     """Given one network as TorchScript, .pt2 and ONNX; Result: the same layers, as small."""
     network, found, answered = build(kind), {}, {}

@@ -24,7 +24,9 @@ def test_it_can_be_planned(path: Path, source: str) -> None:
     assert target.format == loaded.recipe.to[0]
 
 
-@pytest.mark.parametrize("name", ["cnn-int8", "fp16-onnx"])
+@pytest.mark.parametrize(
+    "name", ["cnn-int8", "fp16-onnx", pytest.param("prune-int8", marks=pytest.mark.slow)]
+)
 def test_it_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPTKIT_CACHE_DIR", str(tmp_path / "store"))
     monkeypatch.chdir(tmp_path)
@@ -33,8 +35,9 @@ def test_it_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for data in ("calibration.npz", "validation.npz"):
         shutil.copy(EXAMPLE / data, data)
     # Speed is a matter of the machine; size and fidelity are not.
-    unbound = ["--set", "gates.speedup.min=0.01"] if name == "cnn-int8" else []
-    timing = [] if name == "cnn-int8" else ["--set", "benchmark=false"]
+    gate = {"cnn-int8": "speedup", "prune-int8": "speedup_vs_source"}.get(name)
+    unbound = ["--set", f"gates.{gate}.min=0.01"] if gate else []
+    timing = [] if gate else ["--set", "benchmark=false"]
     assert run_command(["run", "recipe.yaml", "-o", "out", "-q", *unbound, *timing]) == 0
     manifest = json.loads(Path("out/optkit.json").read_text())
     assert manifest["status"] == "ok"

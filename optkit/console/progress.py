@@ -58,6 +58,7 @@ def _draw_on(bars: Progress) -> Listener:
             tasks[event.title] = bars.add_task(text, total=None, counted="")
         elif event.kind == "progress" and event.title in tasks:
             counted = f"{event.done}/{event.total}" if event.total else str(event.done)
+            counted += f" {event.text}" if event.text else ""
             bars.update(
                 tasks[event.title], completed=event.done, total=event.total, counted=counted
             )
@@ -81,7 +82,8 @@ def _lines(rich: Rich) -> Listener:
             if now - told.get(event.title, now) >= _LOG_EVERY_SECONDS:
                 told[event.title] = now
                 of = f" of {event.total}" if event.total else ""
-                rich.print(f"{event.title}: {event.done}{of}", markup=False)
+                text = f", {event.text}" if event.text else ""
+                rich.print(f"{event.title}: {event.done}{of}{text}", markup=False)
         elif event.kind == "end":
             seconds = now - started.pop(event.title, now)
             rich.print(f"{event.title}: {event.text} ({seconds:.1f} s)", markup=False)

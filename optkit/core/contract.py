@@ -164,6 +164,21 @@ class Edit:
     graph: Any = None
 
 
+class Progress(Protocol):
+    """Told how far a step has come."""
+
+    def __call__(self, done: int, total: int | None, text: str = "") -> None:
+        """Units finished, of how many (None where that is not known), and what to say of it."""
+
+
+Remember = Callable[[str, Any, Callable[[], Any]], Any]
+"""From the module that computes, a question (JSON) and the computation to its JSON answer."""
+
+
+def _compute(_module: str, _question: Any, compute: Callable[[], Any]) -> Any:
+    return compute()
+
+
 @dataclass(frozen=True)
 class Context:
     """What a pass may need beyond its input.
@@ -176,11 +191,13 @@ class Context:
         example: one legal input of the artifact, by input name; another number gives other values,
             and another legal size of the dynamic dimensions.
         seed: for anything random.
-        progress: called with (done, total); total None where it is not known.
-        remember: what a function gives for a question (JSON values both), now or in an earlier run;
-            what a pass learns at length survives its being killed.
+        progress: called with (done, total, text); total None where it is not known.
         edit: opens the artifact's graph (`onnx_ir.Model` for ONNX) and lets the function rewrite
             it; the outcome of a pass that rewrites graphs. The engine writes the result.
+        remember: gives what was computed earlier for this input, data and seed, by any pass and
+            with any options: for figures that cost more than they weigh.
+        checkpoint: a folder, not there until it is made, that outlives a killed process and goes
+            when the step is done: for what a long step can go on from. None: there is none.
     """
 
     source: Artifact
@@ -189,9 +206,10 @@ class Context:
     samples: Callable[[], Samples]
     example: Callable[[int], Arrays]
     seed: int
-    progress: Callable[[int, int | None], None]
+    progress: Progress
     edit: Callable[[Artifact, Callable[[Any], Edit]], Outcome]
-    remember: Callable[[Any, Callable[[], Any]], Any] = lambda _, compute: compute()
+    remember: Remember = _compute
+    checkpoint: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -241,6 +259,10 @@ class Pass:
         uses_data: whether calibration samples enter the result, and so the cache key; where that
             hangs on the options, what tells it of them.
         changes_signature: whether inputs or outputs may change.
+        measures: whether, with these options, the result hangs on a measurement: then the machine
+            enters the cache key.
+        cosine: of a pass that makes another network of it, such as pruning: the least cosine to
+            the source's outputs that the result is held to where the recipe says nothing.
     """
 
     name: str
@@ -256,6 +278,8 @@ class Pass:
     after: tuple[str, ...] = ()
     uses_data: bool | Callable[[Any], bool] = False
     changes_signature: bool = False
+    measures: Callable[[Any], bool] = lambda _options: False
+    cosine: float | None = None
 
     def reads_data(self, options: Any) -> bool:
         """Whether calibration samples enter the result with these options."""
@@ -290,6 +314,8 @@ def transform(
     after: Sequence[str] = (),
     uses_data: bool | Callable[[Any], bool] = False,
     changes_signature: bool = False,
+    measures: Callable[[Any], bool] = lambda _options: False,
+    cosine: float | None = None,
 ) -> Callable[[PassFunction], Pass]:
     """Declare a pass that keeps the format."""
 
@@ -306,6 +332,8 @@ def transform(
             after=tuple(after),
             uses_data=uses_data,
             changes_signature=changes_signature,
+            measures=measures,
+            cosine=cosine,
         )
 
     return declare

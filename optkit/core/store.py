@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -159,6 +160,17 @@ class Store:
         # as a later run will read it
         return self._use(key, Entry(target, json.loads(json.dumps(record)), digests), lock)
 
+    def unfinished(self, key: str) -> Path:
+        """Where a step under `key` may keep what it can go on from, should it be killed.
+
+        Nothing is there until the step makes the folder.
+        """
+        return self.root / LAYOUT / "unfinished" / key[:2] / key
+
+    def finish(self, key: str) -> None:
+        """Drop what a step kept for the case that it be killed."""
+        shutil.rmtree(self.unfinished(key), ignore_errors=True)
+
     def recall(self, key: str) -> Any:
         """The fact under `key`; None where there is none, or where it is damaged."""
         path = self._fact(key)
@@ -192,9 +204,13 @@ class Store:
         return known
 
     def entries(self) -> list[tuple[Path, int, float]]:
-        """Every step and fact with its bytes and time of last use, oldest use first."""
+        """Every step and fact with its bytes and time of last use, oldest use first.
+
+        What is left of steps that were killed counts as steps.
+        """
         rows = []
-        for folder in (self.root / LAYOUT / "steps").glob("*/*"):
+        places = (self.root / LAYOUT / name for name in ("steps", "unfinished"))
+        for folder in (path for place in places for path in place.glob("*/*")):
             with suppress(OSError):
                 record = folder / _RECORD
                 used = (record if record.exists() else folder).stat().st_mtime

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from optkit.core.contract import Pass
 from optkit.recipe.gates import Bound
 from optkit.validate.bounds import default_cosine
 
@@ -12,7 +13,10 @@ Row = dict[str, Any]
 
 
 def judge(
-    wanted: Mapping[str, Bound], figures: Mapping[str, float | None], precision: str
+    wanted: Mapping[str, Bound],
+    figures: Mapping[str, float | None],
+    precision: str,
+    passes: Iterable[Pass] = (),
 ) -> list[Row]:
     """Hold figures against the recipe's gates and the default bound of the precision.
 
@@ -20,11 +24,13 @@ def judge(
         wanted: the recipe's gates.
         figures: what was measured; None for a figure that could not be.
         precision: decides the default bound on the cosine similarity.
+        passes: what changed the model; one that makes another network of it lowers that bound.
 
     Returns:
         One row per gate: name, bound, value, held. A figure that was not measured is not held.
     """
-    bounds = {"cosine": Bound(min=default_cosine(precision)), **wanted}
+    own = [item.cosine for item in passes if item.cosine is not None]
+    bounds = {"cosine": Bound(min=min([default_cosine(precision), *own])), **wanted}
     return [_row(name, bound, figures.get(name)) for name, bound in bounds.items()]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from optkit.benchmark import scenarios
-from optkit.catalogue import runtime_of
+from optkit.catalogue import find_pass, runtime_of
 from optkit.core.artifact import Artifact
 from optkit.core.disk import disk_full, is_disk_full
 from optkit.core.errors import Exit, OptkitError
@@ -225,7 +225,8 @@ def _prove(
         rows.append(gates.precision_gate(target.precision, achieved))
     for step in reached.results:
         rows += gates.promised(step.name, step.details)
-    rows += gates.judge(loaded.recipe.gates, measured, target.precision)
+    changed = [find_pass(step.name) for step in reached.results if step.changed]
+    rows += gates.judge(loaded.recipe.gates, measured, target.precision, changed)
     judged = [{"artifact": name, **row} for row in rows]
     return Proven(reached, artifact, compared, timed, judged)
 

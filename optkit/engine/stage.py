@@ -19,6 +19,7 @@ from optkit.core.contract import Context, Outcome, Pass
 from optkit.core.errors import bad_input
 from optkit.core.events import Event, Listener
 from optkit.core.hashing import combined_digest, digest
+from optkit.core.machine import machine
 from optkit.core.preprocessing import (
     preprocessing_from_json,
     preprocessing_to_json,
@@ -128,6 +129,7 @@ def stage_key(stage: Stage, artifact: Artifact, shop: Workshop) -> str:
         "bounds": dict(source.index_bounds),
         "data": shop.samples.digest if uses_data else None,
         "seed": shop.seed,
+        "machine": machine() if any(w.item.measures(w.options) for w in stage) else None,
         "versions": versions({"numpy", *(need for work in stage for need in work.item.needs)}),
         "code": own_code(*made_by, *(["optkit.data.read"] if uses_data else [])),
     })  # fmt: skip
@@ -170,6 +172,7 @@ def build(stage: Stage, artifact: Artifact, shop: Workshop, key: str) -> Entry:
             "preprocessing": preprocessing_to_json(given.preprocessing),
         }
         entry = shop.store.keep(key, output, record)
+    shop.store.finish(key)
     shop.listen(Event("end", stage[-1].step.name, _told(rows[-1])))  # now a kill loses nothing
     return entry
 
@@ -199,7 +202,9 @@ def results_of(entry: Entry, stage: Stage, given: Artifact, *, cached: bool) -> 
 
 
 def _told(row: Mapping[str, Any]) -> str:
-    return "done" if row["changed"] else f"no change: {row['reason']}"
+    if row["changed"]:
+        return f"done: {row['reason']}" if row["reason"] else "done"
+    return f"no change: {row['reason']}"
 
 
 def _apply(
@@ -231,9 +236,12 @@ def _apply(
         samples,
         lambda variant: raw_inputs(shop.source.example(variant), given.preprocessing),
         shop.seed,
-        lambda done, total: shop.listen(Event("progress", item.name, "", done, total)),
+        lambda done, total, text="": shop.listen(Event("progress", item.name, text, done, total)),
         lambda _, rewrite: graph.edit(rewrite),
-        lambda question, compute: shop.store.fact([key, item.name, question], compute),
+        lambda module, question, compute: shop.store.fact(
+            _about(item, given, shop, module, question), compute
+        ),
+        shop.store.unfinished(key),
     )
     before = stamps(graph.artifact)
     try:
@@ -241,6 +249,19 @@ def _apply(
     finally:
         if stamps(graph.artifact) != before:
             raise TamperedError
+
+
+def _about(item: Pass, given: Artifact, shop: Workshop, module: str, question: Any) -> Any:
+    """What an answer that a pass asks for hangs on; its own options do not."""
+    return {
+        "module": module,
+        "question": question,
+        "input": [given.format, given.digest, signature_to_json(given.signature)],
+        "data": shop.samples.digest if item.uses_data else None,
+        "seed": shop.seed,
+        "versions": versions({"numpy", *item.needs}),
+        "code": own_code(module),
+    }
 
 
 def _timed(call: Callable[[], None]) -> float:

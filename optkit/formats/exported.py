@@ -59,6 +59,13 @@ def load(artifact: Artifact) -> ExportedProgram:
         raise unreadable(path, "an exported program", error) from error
 
 
+def save(program: ExportedProgram, path: Path) -> None:
+    """Write a program."""
+    import torch
+
+    torch.export.save(program, path)
+
+
 def signature(artifact: Artifact) -> Signature:
     """Inputs, positional ones first, and outputs, named after their parameters and keys."""
     program = load(artifact)

@@ -32,7 +32,7 @@ class Options(BaseModel):
 
 @transform(
     Options, takes=("onnx", "ir"), needs=("onnx", "onnx-ir", "onnxruntime", "openvino"),
-    precision="fp16", after=("fuse_batchnorm", "simplify"), uses_data=True,
+    precision="fp16", after=("prune", "recover", "fuse_batchnorm", "simplify"), uses_data=True,
     changes_signature=True,
 )  # fmt: skip
 def convert_fp16(artifact: Artifact, options: Options, context: Context) -> Outcome:

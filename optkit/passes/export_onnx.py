@@ -15,8 +15,6 @@ from optkit.graphs import onnx_dims
 if TYPE_CHECKING:
     import torch
 
-# Keys that name where a node came from are kept; the stack trace holds paths of this machine.
-_DROPPED = "pkg.torch.onnx.stack_trace"
 _NEWEST_TRACED = 20  # torch's exporter for TorchScript knows no later opset
 
 
@@ -53,29 +51,12 @@ def export_onnx(artifact: Artifact, options: Options, context: Context) -> Outco
 
 
 def _from_program(artifact: Artifact, options: Options, _: Context, path: Path) -> None:
-    import torch
-
     from optkit.formats import exported
+    from optkit.graphs.torch_export import to_onnx
 
-    program = torch.onnx.export(
-        exported.load(artifact),
-        dynamo=True,
-        verbose=False,
-        opset_version=options.opset,
-        optimize=options.optimize,
-        input_names=[spec.name for spec in artifact.signature.inputs],
-        output_names=[spec.name for spec in artifact.signature.outputs],
-    )
-    assert program is not None
-    if (written := program.model.opset_imports[""]) != options.opset:
-        raise OptkitError(
-            f"torch's exporter writes opset {written}, which could not be converted down to "
-            f"opset {options.opset}",
-            f"export_onnx: {{opset: {written}}}, or start from TorchScript",
-        )
-    for node in program.model.graph.all_nodes():
-        node.metadata_props.pop(_DROPPED, None)
-    program.save(path)
+    program = exported.load(artifact)
+    made = to_onnx(program, artifact.signature, options.opset, optimize=options.optimize)
+    made.save(path)
 
 
 def _from_torchscript(artifact: Artifact, options: Options, context: Context, path: Path) -> None:

@@ -61,7 +61,7 @@ class Options(BaseModel):
 
 @transform(
     Options, takes=("ir", "onnx"), needs=("nncf", "openvino", "onnx", "onnxruntime"),
-    precision="int8", after=("fuse_batchnorm", "simplify"), uses_data=True,
+    precision="int8", after=("prune", "recover", "fuse_batchnorm", "simplify"), uses_data=True,
 )  # fmt: skip
 def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Quantize weights and activations to 8 bits after training, the way that measures best.
@@ -130,7 +130,9 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
         rate=rated(samples) if options.max_drop is not None else None,
         batch=largest_batch(artifact.signature),
         progress=context.progress,
-        remember=context.remember,
+        remember=lambda question, compute: context.remember(
+            __name__, [options.model_dump(mode="json"), question], compute
+        ),
     )  # fmt: skip
     made = quantize(job)
     path = context.output / format_.FILE

@@ -62,7 +62,7 @@ def _looks_at_data(options: Options) -> bool:
 
 @transform(
     Options, takes=("ir",), needs=("nncf", "openvino"), precision="w4a16",
-    after=("fuse_batchnorm", "simplify"), uses_data=_looks_at_data,
+    after=("prune", "recover", "fuse_batchnorm", "simplify"), uses_data=_looks_at_data,
 )  # fmt: skip
 def quantize_weights_int4(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Store weights of matrix products in 4 bits, others in 8; samples are for some options.

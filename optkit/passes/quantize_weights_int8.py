@@ -22,7 +22,7 @@ class Options(BaseModel):
 
 @transform(
     Options, takes=("ir",), needs=("nncf", "openvino"), precision="w8a16",
-    after=("fuse_batchnorm", "simplify"),
+    after=("prune", "recover", "fuse_batchnorm", "simplify"),
 )  # fmt: skip
 def quantize_weights_int8(artifact: Artifact, options: Options, context: Context) -> Outcome:
     """Store weights in 8 bits, a scale for each channel; they need no samples.

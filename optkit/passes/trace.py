@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from optkit.core.artifact import Artifact
@@ -38,6 +35,7 @@ def trace(artifact: Artifact, options: Options, context: Context) -> Outcome:
 
     from optkit.formats import module, torchscript
     from optkit.graphs.torch_outputs import flatten
+    from optkit.graphs.torch_trace import fresh_class_names
 
     network = module.load(artifact)
     names = [spec.name for spec in artifact.signature.inputs]
@@ -46,7 +44,7 @@ def trace(artifact: Artifact, options: Options, context: Context) -> Outcome:
         arrays = context.example(variant)
         return {name: torch.from_numpy(arrays[name]) for name in names}
 
-    with torch.no_grad(), _fresh_class_names():
+    with torch.no_grad(), fresh_class_names():
         traced = torch.jit.trace(
             network, example_kwarg_inputs=example(0), strict=False, check_trace=False
         )
@@ -63,21 +61,3 @@ def trace(artifact: Artifact, options: Options, context: Context) -> Outcome:
     path = context.output / "model.pt"
     torchscript.save(traced, path)
     return Outcome(path)
-
-
-@contextmanager
-def _fresh_class_names() -> Iterator[None]:
-    """Name the recording's classes as in a fresh process.
-
-    torch keeps every class that it ever recorded, and numbers the next one of that name.
-    """
-    import torch
-    from torch.jit import _recursive, _state
-
-    kept = _state._python_cu, _recursive.concrete_type_store
-    _state._python_cu = torch._C.CompilationUnit()
-    _recursive.concrete_type_store = _recursive.ConcreteTypeStore()
-    try:
-        yield
-    finally:
-        _state._python_cu, _recursive.concrete_type_store = kept

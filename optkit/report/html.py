@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optkit.report.pictures import fidelity, latencies, roofline, search
+from optkit.report.pictures import fidelity, latencies, roofline, search, sensitivity
 from optkit.report.plot import Figure, layout
 
 Row = Mapping[str, Any]
@@ -19,8 +19,12 @@ def documents(manifest: dict[str, Any]) -> Mapping[str, str]:
 
 def render_run(manifest: Row) -> str:
     """The page of a run, from its manifest."""
-    pictures = (*latencies.of_run(manifest), *fidelity.of_run(manifest))
-    return _page("run.html.j2", run=manifest, pictures=_laid_out(pictures))
+    return _page(
+        "run.html.j2",
+        run=manifest,
+        pictures=_laid_out((*latencies.of_run(manifest), *fidelity.of_run(manifest))),
+        sensitivities=_laid_out(sensitivity.of_run(manifest)),
+    )
 
 
 def render_benchmark(rows: Sequence[Row], profile: Sequence[Row] = ()) -> str:

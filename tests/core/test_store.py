@@ -271,3 +271,18 @@ def test_a_folder_that_cannot_be_written_is_bad_input(place, tmp_path):
         pass
     assert caught.value.exit_code is Exit.BAD_INPUT
     assert "OPTKIT_CACHE_DIR" in caught.value.hint
+
+
+def test_what_a_killed_step_left_is_counted_pruned_and_dropped_when_it_is_done(root):
+    with Store(root) as store:
+        place = store.unfinished(key(1))
+        assert not place.exists()
+        place.mkdir(parents=True)
+        (place / "checkpoint").write_bytes(bytes(1000))
+        assert [path for path, _, _ in store.entries()] == [place]
+        store.finish(key(1))
+        assert not place.exists()
+        place.mkdir(parents=True)
+        (place / "checkpoint").write_bytes(bytes(1000))
+        assert store.prune(0) == 1000
+        assert not place.exists()

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from optkit.catalogue import find_pass
 from optkit.core.errors import Exit
 from optkit.engine import gates
 from optkit.recipe.gates import Bound
@@ -119,3 +120,15 @@ def test_a_bound_of_a_step_that_holds_is_told(convert, onnx_model):
     assert gate(result.manifest, "quantize_int8.min_sqnr_db")["held"]
     assert gate(result.manifest, "quantize_int8.max_drop")["held"]
     assert result.exit_code is Exit.OK
+
+
+def test_a_pruned_network_has_a_bound_of_its_own_unless_the_recipe_sets_one():
+    passes = [find_pass("prune"), find_pass("fuse_batchnorm")]
+    bounds = {
+        word: gates.judge({}, {"cosine": 0.92}, word, passes)[0]["bound"]
+        for word in ("fp32", "int8")
+    }
+    assert bounds == {"fp32": ">= 0.9", "int8": ">= 0.9"}
+    (row,) = gates.judge({"cosine": Bound(min=0.99)}, {"cosine": 0.92}, "fp32", passes)
+    assert (row["bound"], row["held"]) == (">= 0.99", False)
+    assert gates.judge({}, {}, "fp32", passes[1:])[0]["bound"] == ">= 0.9999"

@@ -1,0 +1,63 @@
+"""What two networks compute on the way, compared although one has fewer channels."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from optkit.pruning.dependencies import operation
+
+if TYPE_CHECKING:
+    import torch
+
+_ANCHORS = {
+    "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "convolution": "conv",
+    "_convolution": "conv", "conv_transpose2d": "conv", "linear": "linear", "addmm": "linear",
+}  # fmt: skip
+_MOST = 6
+
+
+def anchors(one: torch.fx.GraphModule, other: torch.fx.GraphModule) -> list[tuple[Any, Any]]:
+    """Layers that correspond in two graphs of one network, up to six, evenly spread.
+
+    Empty where their layers are not of the same kinds in the same order. The last layer is left
+    out: its outputs are compared by themselves.
+    """
+    first, second = (
+        [node for node in graph.graph.nodes if operation(node) in _ANCHORS]
+        for graph in (one, other)
+    )
+    kinds = [[_ANCHORS[operation(node)] for node in side] for side in (first, second)]
+    if kinds[0] != kinds[1]:
+        return []
+    pairs = list(zip(first, second, strict=True))[:-1]
+    step = max(1, -(-len(pairs) // _MOST))
+    return pairs[::-1][::step][::-1]
+
+
+def tapped(graph: torch.fx.GraphModule, nodes: list[Any]) -> torch.fx.GraphModule:
+    """A graph on the same tensors that gives (outputs, values of the nodes)."""
+    import torch
+
+    names = [node.name for node in nodes]
+    made = torch.fx.GraphModule(graph, copy.deepcopy(graph.graph))
+    found = {node.name: node for node in made.graph.nodes}
+    (end,) = (node for node in made.graph.nodes if node.op == "output")
+    end.args = ((end.args[0], tuple(found[name] for name in names)),)
+    made.recompile()
+    return made
+
+
+def distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """How unlike two values of one batch are, 0 for alike.
+
+    Values of one shape by their relative squared error. Others by which samples they find alike:
+    the cosines between samples, after Tung and Mori, arXiv 1907.09682.
+    """
+    import torch
+
+    if one.shape == other.shape:
+        spread = (other - other.mean(0, keepdim=True)).square().mean()
+        return (one - other).square().mean() / (spread + 1e-8)
+    first, second = (torch.nn.functional.normalize(side.flatten(1), dim=1) for side in (one, other))
+    return (first @ first.t() - second @ second.t()).square().mean()

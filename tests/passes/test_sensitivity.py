@@ -1,0 +1,66 @@
+"""sensitivity: a figure per layer and share; what prune makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pruned_nets import Plain, digits, trained
+from stepping import image_face, images, step, written
+
+FACE = image_face((1, 1, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory):
+    network = trained(Plain, epochs=5, channels=(32, 32, 32))
+    return written(network, "exported", FACE, tmp_path_factory.mktemp("source"))
+
+
+def labelled(count: int = 128):
+    return images(digits()[0].numpy()[:count], digits()[2].numpy()[:count])
+
+
+def test_every_layer_has_a_row_per_share(source, tmp_path: Path):
+    """Given a net of three layers; Result: the net itself, drops that grow with the share."""
+    _, outcome = step(source, "sensitivity", tmp_path, samples=labelled())
+    assert outcome.path is None
+    assert "it only measures: 3 layers" in outcome.reason
+    table = outcome.details["sensitivity"]
+    assert list(table) == ["conv1", "conv2", "conv3"]
+    for rows in table.values():
+        assert [row["ratio"] for row in rows] == sorted(row["ratio"] for row in rows)
+        assert rows[-1]["ratio"] == 0.75
+        assert all(-0.05 <= row["drop"] <= 1 for row in rows)
+        assert rows[-1]["multiply_adds"] < rows[0]["multiply_adds"] < 1
+    assert max(rows[-1]["drop"] for rows in table.values()) > 0.05
+
+
+def test_without_labels_it_counts_answers_that_change(source, tmp_path: Path):
+    _, outcome = step(source, "sensitivity", tmp_path, samples=images(digits()[0].numpy()[:64]))
+    assert outcome.details["measure"] == "answers that stay the same"
+    drops = [row["drop"] for rows in outcome.details["sensitivity"].values() for row in rows]
+    assert min(drops) >= 0
+
+
+def test_prune_keeps_to_a_drop_by_the_same_figures(source, tmp_path: Path):
+    """Given a bound on the drop; Result: kept, more saved for a wider one, measured once."""
+    known, computed = {}, []
+
+    def remember(module, question, compute):
+        key = repr((module, question))
+        if key not in known:
+            computed.append(module)
+            known[key] = compute()
+        return known[key]
+
+    common = {"samples": labelled(), "remember": remember}
+    step(source, "sensitivity", tmp_path, **common)
+    shares = []
+    for bound in (0.02, 0.3):
+        _, outcome = step(source, "prune", tmp_path, max_drop=bound, **common)
+        assert outcome.details["drop"] <= bound
+        macs = outcome.details["multiply_adds"]
+        shares.append(macs["after"] / macs["before"])
+    assert shares[1] < shares[0] < 1
+    assert computed == ["optkit.pruning.sensitivity"]

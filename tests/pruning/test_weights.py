@@ -15,7 +15,7 @@ def alike(count: int) -> nn.Sequential:
 
 
 def test_every_weight_is_trained_once_and_by_itself():
-    """Given twelve layers of one shape; Result: 24 parameters, in the graph's order, each its own."""
+    """Given twelve layers of one shape; Result: 24 parameters in order, each its own."""
     network = alike(12)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     graph = graph_of(network, torch.randn(2, 8))

@@ -30,7 +30,7 @@ SITTINGS_TO_TELL = 5
 PLACED = 0.017
 """The standard deviation of a ratio from one sitting to the next, by where memory comes to lie.
 
-Of a model of 5 MB against itself, 40 sittings on a Zen 4 core.
+Of a model of 5 MB against itself, 40 sittings on an AMD EPYC core.
 """
 
 _Z = 1.96

@@ -99,18 +99,38 @@ def within(
             chosen[group.name] = best["ratio"]
         return chosen
 
-    best, ratios, measured = np.zeros(structure.count, bool), dict[str, float](), 0.0
-    low, high = -3.0, 5.0  # of the price, as powers of ten
     known: dict[bytes, float] = {}
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        wanted = at_price(10**middle)
+
+    def tried(wanted: dict[str, float]) -> tuple[np.ndarray, float]:
         gone = per_layer(groups, importance, wanted, round_to)
-        if gone.tobytes() not in known:
+        key = gone.tobytes()
+        if key not in known:
             found = answers(cut(structure, gone), samples) if gone.any() else reference
-            known[gone.tobytes()] = drop(reference, found, samples)
-        if known[gone.tobytes()] <= most:
-            high, best, ratios, measured = middle, gone, wanted, known[gone.tobytes()]
-        else:
-            low = middle
+            known[key] = drop(reference, found, samples)
+        return gone, known[key]
+
+    best, ratios, measured = np.zeros(structure.count, bool), dict[str, float](), 0.0
+
+    def search(low: float, high: float, wish: Callable[[float], dict[str, float]]) -> None:
+        """Halve between an end that is too much and one that is little enough."""
+        nonlocal best, ratios, measured
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            wanted = wish(middle)
+            gone, lost = tried(wanted)
+            if lost > most:
+                low = middle
+                continue
+            high = middle
+            if cost.total(terms, gone) <= cost.total(terms, best):
+                best, ratios, measured = gone, wanted, lost
+
+    terms = cost.multiply_adds(structure)
+    search(-3.0, 5.0, lambda power: at_price(10**power))
+    # Layers that lose nothing one by one may lose much together: then all take a part of it.
+    for power in (5.0, 1.0, 0.0):
+        full = at_price(10**power)
+        search(0.0, 1.0, lambda held, full=full: {  # type: ignore[misc]
+            name: ratio * (1 - held) for name, ratio in full.items()
+        })  # fmt: skip
     return best, {"ratios": ratios, "drop": measured}

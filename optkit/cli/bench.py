@@ -87,12 +87,13 @@ def bench(
     from optkit import console as say
     from optkit.cli.choices import choices, words
     from optkit.core.signature import parse_input
-    from optkit.core.writing import write_text
+    from optkit.core.writing import check_folders, write_text
     from optkit.engine.bench import Bench, every_choice
     from optkit.engine.run import Wishes
     from optkit.engine.timing import without_raw
     from optkit.report.html import render_benchmark
 
+    check_folders(raw, report)
     console = say.open_console(json=json, quiet=quiet)
     chosen = choices(
         compare,

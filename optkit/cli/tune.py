@@ -47,7 +47,7 @@ def tune(
     from optkit import console as say
     from optkit.console.tune import print_tune
     from optkit.core.errors import bad_input
-    from optkit.core.writing import write_text
+    from optkit.core.writing import check_folders, write_text
     from optkit.engine.run import Wishes
     from optkit.recipe.load import load_recipe
     from optkit.recipe.save import check_place
@@ -61,6 +61,7 @@ def tune(
     if place.resolve() == recipe.resolve():
         raise bad_input(f"the result would overwrite {recipe}", "name another file with -o")
     check_place(loaded, place)
+    check_folders(report)
     console = say.open_console(json=json, quiet=quiet)
     wishes = Wishes(trust_code, remeasure=remeasure, cache=not no_cache, verbose=verbose)
     with say.progress(console) as listen:

@@ -10,6 +10,17 @@ from typing import Any
 from optkit.core.errors import bad_input
 
 
+def check_folders(*paths: Path | None) -> None:
+    """Refuse files in folders that are not there, before what they are to hold is worked out.
+
+    Raises:
+        OptkitError: bad input.
+    """
+    for path in paths:
+        if path is not None and not path.absolute().parent.is_dir():
+            raise bad_input(f"cannot write {path}: no such folder", "name another file")
+
+
 def write_text(path: Path, text: str) -> None:
     """Put text into a file.
 

@@ -12,7 +12,7 @@ from optkit.core.errors import OptkitError, root_cause
 from optkit.core.signature import Signature
 from optkit.graphs.torch_export import from_torchscript, named, to_onnx, to_program
 from optkit.graphs.torch_trace import fresh_class_names
-from optkit.pruning.onnx_network import onnx_network
+from optkit.pruning.onnx.network import onnx_network
 from optkit.pruning.weights import trainable
 
 if TYPE_CHECKING:

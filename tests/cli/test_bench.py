@@ -80,10 +80,22 @@ def test_samples_by_round_in_a_file(optkit: Optkit, shelf: Path, place: Path) ->
     assert sum(kept["histogram"]["counts"]) == kept["samples"]
 
 
+def test_a_page_with_pictures(optkit: Optkit, shelf: Path, place: Path) -> None:
+    ended = optkit(
+        "bench", shelf / "model.xml", shelf / "model.onnx", *QUICK, "--profile", "--report",
+        "bench.html", "-q",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    page = Path("bench.html").read_text()
+    assert "Latencies, single-stream" in page
+    assert "Roofline, model.xml in openvino on CPU" in page
+    assert "model.onnx CPU: median" in page  # in words too
+
+
 def test_a_file_that_cannot_be_written(optkit: Optkit, shelf: Path) -> None:
     ended = optkit("bench", shelf / "model.xml", *QUICK, "--raw", "/dev/null/raw.json")
     assert ended.code == 2
-    assert "error: cannot write /dev/null/raw.json" in ended.err
+    assert "error: cannot write /dev/null/raw.json: no such folder" in ended.err
 
 
 def test_a_refused_setting_is_told_and_the_rest_timed(optkit: Optkit, shelf: Path) -> None:

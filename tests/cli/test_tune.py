@@ -50,8 +50,11 @@ def test_a_search_and_the_recipe_it_writes(optkit: Optkit, recipe: Path, place: 
 
 
 def test_for_people(optkit: Optkit, recipe: Path, place: Path) -> None:
-    ended = optkit("tune", "recipe.yaml")
+    ended = optkit("tune", "recipe.yaml", "--report", "front.html")
     assert ended.code == 0, ended.err
+    page = (place / "front.html").read_text()
+    assert "Time against size" in page
+    assert "onnx-fp32" in page
     assert "latency, single-stream, accuracy_drop <= 1" in ended.out
     assert "picked" in ended.out
     assert "the fastest answer that keeps accuracy_drop <= 1: " in ended.out.replace("\n", " ")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from optkit.core.errors import OptkitError
-from optkit.pruning.onnx_shapes import listed
+from optkit.pruning.onnx.shapes import listed
 
 Attributes = Mapping[str, Any]
 Operation = Callable[..., Any]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from optkit.core.errors import OptkitError
 from optkit.core.signature import Signature
-from optkit.pruning.onnx_operations import OPERATIONS
-from optkit.pruning.onnx_shapes import ON_SHAPES, is_known
+from optkit.pruning.onnx.operations import OPERATIONS
+from optkit.pruning.onnx.shapes import ON_SHAPES, is_known
 
 if TYPE_CHECKING:
     import onnx

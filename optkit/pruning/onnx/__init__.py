@@ -1,0 +1,1 @@
+"""ONNX graphs read into the networks that are cut."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from optkit.quantization.candidates import Wishes
 
 _MARGINS = (1.25, 1.0, 1.1, 1.5, 1.75, 2.0)
-"""Samples not seen reach beyond those seen: 1.25 gained 0 to 8 dB over none in every network."""
+"""Samples not seen reach beyond those seen: 1.25 changed 8 networks by −0.1 to +7.5 dB."""
 
 
 def wishes(

@@ -51,7 +51,7 @@ def applied(
     samples: Samples | None = None,
     *,
     origin: Artifact | None = None,
-    remember: Any = lambda _, compute: compute(),
+    remember: Any = lambda _module, _question, compute: compute(),
     **options: Any,
 ) -> tuple[Artifact, Outcome]:
     """What a pass makes of a model."""

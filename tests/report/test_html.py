@@ -56,6 +56,18 @@ def test_it_lies_in_the_output_and_stands_alone(made) -> None:
     assert "Not measured." in page.text
 
 
+def test_what_layers_lose_is_a_table_and_a_picture(made) -> None:
+    found = {
+        "sensitivity": {"conv<1>": [{"ratio": 0.5, "drop": 0.125}]},
+        "measure": "accuracy", "samples": 60,
+    }  # fmt: skip
+    (step,) = made.manifest["steps"]
+    page = read(render_run({**made.manifest, "steps": [{**step, "details": found}]}))
+    assert "Sensitivity, accuracy lost on 60 samples" in page.text
+    assert "50 %: 0.125" in page.text
+    assert any("conv<1>: 0.125 at most" in told for told in page.told)
+
+
 def test_a_missed_gate_is_the_headline(made) -> None:
     missed = {**made.manifest["gates"][0], "held": False, "value": None, "name": "speedup"}
     page = read(render_run({**made.manifest, "status": "gated", "gates": [missed]}))

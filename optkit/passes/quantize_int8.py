@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,7 +12,6 @@ from optkit.quantization.ignored import IgnoredScope
 
 if TYPE_CHECKING:
     from optkit.quantization.ranges import Statistics
-    from optkit.quantization.tools import Tools
 
 _NOT_CHOICES = {"max_drop", "min_sqnr_db", "subset_size", "model_type", "ignored_scope"}
 
@@ -79,6 +78,8 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     Raises:
         OptkitError: `ignored_scope` names an operation that is not there.
     """
+    from optkit.calibration.batchnorm import derived_ranges
+    from optkit.calibration.tools import tools_for
     from optkit.formats import ir, onnx
     from optkit.quantization import peer
     from optkit.quantization.attention import has_attention
@@ -102,14 +103,14 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     transformer = options.model_type == "transformer" or (
         options.model_type == "auto" and has_attention(model)
     )
-    tools, scope = _tools(artifact.format), options.ignored_scope
+    tools, scope = tools_for(artifact.format), options.ignored_scope
     known = {name: kind for name, (kind, _) in tools.operations(model).items()}
     given = context.samples()
     samples = given.part(0, options.subset_size)
     derived: dict[str, Statistics] = {}
     matched = 0
     if given.origin == "synthesised" and options.engine != "nncf":
-        derived, matched = _derived(model, context.source, artifact.format)
+        derived, matched = derived_ranges(model, context.source, artifact.format)
     job = Job(
         tools=tools,
         model=model,
@@ -145,47 +146,3 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
             else samples.source
         )
     return Outcome(path, summary_of(made), told | details(job, made))
-
-
-def _derived(model: Any, source: Artifact, graph_format: str) -> tuple[dict[str, Statistics], int]:
-    """Statistics that the source's BatchNorm tells, and how many layers it tells of."""
-    from io import BytesIO
-
-    import openvino
-
-    from optkit.formats import exported, module, onnx, torchscript
-    from optkit.quantization.batchnorm_ranges import derive
-    from optkit.quantization.batchnorms import from_onnx, from_state
-    from optkit.quantization.ir.points import key_of
-
-    torch_formats: dict[str, Any] = {
-        "torchscript": torchscript, "exported": exported, "module": module,
-    }  # fmt: skip
-    if source.format == "onnx":
-        norms = from_onnx(onnx.load(source))
-    elif source.format in torch_formats:
-        state = torch_formats[source.format].load(source).state_dict
-        norms = from_state(state if isinstance(state, dict) else state())
-    else:
-        return {}, 0
-    if not norms.norms:
-        return {}, 0
-    if graph_format == "ir":
-        return derive(model, norms, lambda port: [key_of(port)])
-    network = openvino.convert_model(BytesIO(model.SerializeToString()))
-    return derive(network, norms, lambda port: port.get_names())
-
-
-def _tools(format_name: str) -> Tools:
-    """The functions that handle the format's models."""
-    from optkit.quantization.tools import Tools
-
-    graph: Any
-    runtime: Any
-    if format_name == "ir":
-        from optkit.quantization.ir import graph
-        from optkit.runtimes.openvino import live as runtime
-    else:
-        from optkit.quantization.onnx import graph
-        from optkit.runtimes.onnxruntime import live as runtime
-    return Tools(graph.operations, graph.find_sites, graph.observed, graph.inserted, runtime.stream)

@@ -12,8 +12,8 @@ import pytest
 from running import DIGITS, content, finished, left_in_staging, optkit
 
 ARGUMENTS = (
-    "convert", DIGITS / "digits.pt", "--to", "ir", "--precision", "int8", "--no-benchmark",
-    "--data", DIGITS / "calibration.npz", "-q",
+    "run", DIGITS / "recipe.yaml", "--set", "benchmark=false", "-q",
+    "--set", "passes=[{quantize_int8: {effort: fast}}]",
 )  # fmt: skip
 
 

@@ -370,12 +370,11 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_loading_is_light(example: str, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(example)
     code = f"""
-import sys, time
+import sys
 from optkit.recipe.load import load_recipe
 load_recipe({str(tmp_path / "recipe.yaml")!r})
 heavy = "torch onnx onnx_ir onnxruntime onnxsim openvino nncf numpy rich PIL jinja2".split()
 assert not [name for name in heavy if name in sys.modules]
-assert time.process_time() < 0.5, time.process_time()
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 

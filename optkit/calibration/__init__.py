@@ -1,0 +1,1 @@
+"""What quantizing needs of formats and runtimes."""

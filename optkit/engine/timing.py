@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from optkit.core.artifact import Artifact
 from optkit.core.code import own_code
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_IN_HALF = "fp32 in "
+Models = dict[str, tuple[Artifact, Settings]]
+"""What is timed side by side, and how it is run, by the name that its row bears."""
 
 
 def benchmark(
@@ -62,28 +63,31 @@ def _measure(
 ) -> list[Row]:
     """The rows of one device and scenario, the result's last."""
     source = shop.source.artifact
-    models = {"source": source}
+    asked = _settings(wanted, device)
+    # The source's runtime need not know the device, or the settings, that the result is meant for.
+    models: Models = {"source": (source, Settings(threads=wanted.threads, batch=wanted.batch))}
     if base and base.digest != result.digest:  # an FP32 result is its own baseline
-        models["fp32"] = base
+        models["fp32"] = base, asked
         if half := _half(base, wanted, device):
-            models[_IN_HALF + half] = base
-    models[result.path.name] = result
+            models[f"fp32 in {half}"] = base, replace(asked, infer_precision=half)
+    models[result.path.name] = result, asked
+    artifacts = [model for model, _ in models.values()]
     title = f"benchmark {device} {scenario}"
     shop.listen(Event("start", title, ", ".join(models)))
     question = {
-        "models": {name: about(model, "benchmark") for name, model in models.items()},
+        "models": {name: about(model, "benchmark") for name, (model, _) in models.items()},
         "signature": signature_to_json(source.signature),
         "device": device,
         "scenario": scenario,
         "wanted": wanted.model_dump(mode="json", exclude={"devices", "scenarios"}),
         "seed": shop.seed,
-        "versions": runtime_versions(*models.values()),
+        "versions": runtime_versions(*artifacts),
         "code": own_code(
             "optkit.benchmark.run",
             "optkit.benchmark.child",
             f"optkit.benchmark.scenarios.{scenario.replace('-', '_')}",
             "optkit.engine.at_fault",
-            *runtime_code(*models.values()),
+            *runtime_code(*artifacts),
         ),
         "machine": machine(),
     }
@@ -91,14 +95,14 @@ def _measure(
 
     def measure() -> list[Row]:
         fresh.append(True)
-        return _time(shop, models, device, scenario, wanted, title)
+        return _time(shop, models, scenario, wanted, title)
 
     rows: list[Row] = shop.store.fact(question, measure, again=again)
     shop.listen(Event("end", title, "done" if fresh else "measured earlier"))
     return [{**without_raw(row), "cached": not fresh} for row in rows]
 
 
-def _half(base: Artifact, wanted: Benchmark, device: str) -> str | None:
+def _half(base: Artifact, wanted: Benchmark, device: str) -> InferPrecision | None:
     """The half precision that a device computes FP32 models in faster, where it has one.
 
     What a user gets for nothing is what a quantized model has to beat.
@@ -119,8 +123,7 @@ def without_raw(row: Row) -> Row:
 
 def _time(
     shop: Workshop,
-    models: Mapping[str, Artifact],
-    device: str,
+    models: Models,
     scenario: str,
     wanted: Benchmark,
     title: str,
@@ -136,7 +139,7 @@ def _time(
     from optkit.benchmark.spec import Plan
 
     with tempfile.TemporaryDirectory() as folder:
-        contenders = _contenders(shop, models, device, wanted, Path(folder))
+        contenders = _contenders(shop, models, Path(folder))
         rows = measure(
             Plan(
                 tuple(contenders.values()),
@@ -174,9 +177,7 @@ def _faster(result: Row) -> str | None:
     return str(min(lost, key=lambda ratio: ratio["value"])["against"]) if lost else None
 
 
-def _contenders(
-    shop: Workshop, models: Mapping[str, Artifact], device: str, wanted: Benchmark, folder: Path
-) -> dict[str, Contender]:
+def _contenders(shop: Workshop, models: Models, folder: Path) -> dict[str, Contender]:
     from optkit.benchmark.spec import Contender, write_inputs
 
     example = shop.source.example(0)
@@ -185,21 +186,15 @@ def _contenders(
             name,
             model,
             running(model)[0],
-            _settings(wanted, device, name),
+            settings,
             write_inputs(folder / f"inputs{at}.npz", raw_inputs(example, model.preprocessing)),
         )
-        for at, (name, model) in enumerate(models.items())
+        for at, (name, (model, settings)) in enumerate(models.items())
     }
 
 
-def _settings(wanted: Benchmark, device: str, name: str) -> Settings:
-    """What the recipe asks of a model; of the source, only what makes it comparable.
-
-    The source's runtime need not know the device, or the settings, that the result is meant for.
-    """
-    if name == "source":
-        return Settings(threads=wanted.threads, batch=wanted.batch)
-    half = cast("InferPrecision | None", name.partition(_IN_HALF)[2] or None)
+def _settings(wanted: Benchmark, device: str) -> Settings:
+    """What the recipe asks of a model."""
     return Settings(
         device=device,
         hint=wanted.hint,
@@ -208,7 +203,7 @@ def _settings(wanted: Benchmark, device: str, name: str) -> Settings:
         threads=wanted.threads,
         nireq=wanted.nireq,
         batch=wanted.batch,
-        infer_precision=half or wanted.infer_precision,
+        infer_precision=wanted.infer_precision,
         pin=wanted.pin,
         mode=wanted.mode,
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optkit.core.contract import Remember
 from optkit.pruning import sensitivity
 from optkit.pruning.deciding import decide
 from optkit.pruning.dependencies import Group, Structure, analyse
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-Remember = Callable[[str, Any, Callable[[], Any]], Any]
 Progress = Callable[[int, int | None], None]
 
 _FLOPS = 0.5

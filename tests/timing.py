@@ -36,14 +36,16 @@ def stack(layers: int, path: Path, rows: int = 64, width: int = 256) -> Artifact
     return models.artifact("ir", path)
 
 
-def contender(name: str, artifact: Artifact, settings: Settings, folder: Path) -> Contender:
+def contender(
+    name: str, artifact: Artifact, settings: Settings, folder: Path, runtime: str = "openvino"
+) -> Contender:
     """A model of float inputs, fed with random values."""
     draw = np.random.default_rng(0)
     arrays = {
         spec.name: draw.standard_normal(_sizes(spec.shape), "float32")
         for spec in artifact.signature.inputs
     }
-    return Contender(name, artifact, "openvino", settings, write_inputs(folder / "x.npz", arrays))
+    return Contender(name, artifact, runtime, settings, write_inputs(folder / "x.npz", arrays))
 
 
 def measured(

@@ -187,7 +187,7 @@ def _row(plan: Plan, contender: Contender, known: Measured, missing: OptkitError
         told = {"message": error.message, "hint": error.hint, "exit": int(error.exit_code)}
         return {**row, "error": told}
     figures = scenarios.find(plan.scenario).figures(known.turns, plan, batch)
-    facts = {"executed": known.facts["executed"], "warmup": known.facts["warmup"]}
+    facts = {name: known.facts[name] for name in ("executed", "warmup")}
     lie = stats.histogram([sample for samples in figures["raw_ms"] for sample in samples])
     ends = [*known.sittings[1:], len(known.turns)]
     sittings = [end - start for start, end in zip(known.sittings, ends, strict=True)]

@@ -10,7 +10,8 @@ from optkit.core.contract import Remember
 from optkit.pruning import sensitivity
 from optkit.pruning.deciding import decide
 from optkit.pruning.dependencies import Group, Structure, analyse
-from optkit.pruning.feeding import Feed
+from optkit.pruning.drop import within
+from optkit.pruning.feeding import Feed, spread
 from optkit.pruning.importance import importance
 from optkit.pruning.network import Network
 from optkit.pruning.surgery import cut
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None], None]
 
 _FLOPS = 0.5
+_RANKED_BY = 256
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Wish:
     Attributes:
         ratio: share of the channels to take.
         flops, parameters, latency: share that may be left.
-        max_drop: what may be lost on the calibration samples.
+        max_drop: what may be lost, on data like the calibration samples.
         criterion, scope, round_to: as in the options of `prune`.
     """
 
@@ -103,7 +105,8 @@ def _ranked(structure: Structure, criterion: str, means: Means) -> np.ndarray:
     if criterion != "taylor":
         return importance(structure, criterion, None)
     network, samples = means.feed()
-    return importance(analyse(network.graph, samples.samples[0]), criterion, samples)
+    few = samples.part(spread(len(samples), _RANKED_BY))
+    return importance(analyse(network.graph, samples.samples[0]), criterion, few)
 
 
 def _fitting_latency(
@@ -132,13 +135,14 @@ def _within_drop(
     structure = analyse(network.graph, samples.samples[0])
     names = {group.name for group in groups}
     kept = [group for group in structure.groups if group.name in names]
-    ranked = importance(structure, wish.criterion, samples)
+    measured, judged = sensitivity.parts(samples)
+    ranked = importance(structure, wish.criterion, measured)
     table = means.remember(
         sensitivity.__name__,
         sensitivity.question(wish.criterion, wish.round_to, len(samples)),
         lambda: sensitivity.measure(
-            structure, ranked, samples, round_to=wish.round_to, progress=means.progress
+            structure, ranked, measured, round_to=wish.round_to, progress=means.progress
         ),
     )
     assert wish.max_drop is not None
-    return sensitivity.within(structure, kept, ranked, samples, table, wish.max_drop, wish.round_to)
+    return within(structure, kept, ranked, measured, judged, table, wish.max_drop, wish.round_to)

@@ -95,8 +95,9 @@ def prune(artifact: Artifact, options: Options, context: Context) -> Outcome:
             `ignored_scope` names what is not there (bad input).
     """
     from optkit.formats import exported, onnx, torchscript
+    from optkit.pruning.checking import checked
     from optkit.pruning.choice import Wish, choose
-    from optkit.pruning.deciding import allowed, checked, described, nothing
+    from optkit.pruning.deciding import allowed, described, nothing
     from optkit.pruning.dependencies import analyse
     from optkit.pruning.masks import masked
     from optkit.pruning.network import emit, rebuild

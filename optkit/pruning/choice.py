@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from optkit.core.contract import Remember
 from optkit.pruning import sensitivity
 from optkit.pruning.deciding import decide
-from optkit.pruning.dependencies import Group, Structure, analyse
+from optkit.pruning.dependencies import analyse
 from optkit.pruning.drop import within
 from optkit.pruning.feeding import Feed, spread
 from optkit.pruning.importance import importance
 from optkit.pruning.network import Network
+from optkit.pruning.structure import Group, Structure
 from optkit.pruning.surgery import cut
 
 if TYPE_CHECKING:
@@ -82,23 +83,24 @@ def choose(
     if wish.max_drop is not None:
         return _within_drop(groups, wish, means)
     ranked = _ranked(structure, wish.criterion, means)
-    ratio, flops = wish.ratio, wish.flops
+    ratio, flops, told = wish.ratio, wish.flops, dict[str, Any]()
     if wish.latency is not None:
         question = {
             "latency": wish.latency, "machine": means.machine, "criterion": wish.criterion,
             "groups": [group.name for group in groups], "scope": wish.scope,
             "round_to": wish.round_to,
         }  # fmt: skip
-        ratio = means.remember(
+        told = means.remember(
             __name__, question, lambda: _fitting_latency(structure, groups, ranked, wish, means)
         )
+        ratio = told["ratio"]
     elif ratio is None and flops is None and wish.parameters is None:
         flops = _FLOPS
     decision = decide(
         structure, groups, ranked, scope=wish.scope, round_to=wish.round_to, ratio=ratio,
         flops=flops, parameters=wish.parameters,
     )  # fmt: skip
-    return decision.gone, {"ratio": decision.ratio}
+    return decision.gone, {**told, "ratio": decision.ratio}
 
 
 def _ranked(structure: Structure, criterion: str, means: Means) -> np.ndarray:
@@ -111,7 +113,8 @@ def _ranked(structure: Structure, criterion: str, means: Means) -> np.ndarray:
 
 def _fitting_latency(
     structure: Structure, groups: Sequence[Group], ranked: np.ndarray, wish: Wish, means: Means
-) -> float:
+) -> dict[str, float]:
+    """The smallest ratio that is fast enough, and the share of the latency measured with it."""
     known: dict[bytes, float] = {}
 
     def fits(gone: np.ndarray) -> bool:
@@ -125,7 +128,7 @@ def _fitting_latency(
         structure, groups, ranked, scope=wish.scope, round_to=wish.round_to, fits=fits
     )
     assert decision.ratio is not None
-    return decision.ratio
+    return {"ratio": decision.ratio, "latency": known[decision.gone.tobytes()]}
 
 
 def _within_drop(

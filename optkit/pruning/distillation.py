@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, str], None]
 
 _SMALLEST_BATCH = 8
-_SAVE_EVERY = 5.0
+# Seconds between checkpoints; and how many times longer than writing one, at least.
+_SAVE_EVERY, _SAVE_RARELY = 1.0, 20.0
 # The share of the seconds after which it is known how many steps will fit, and the part of what
 # is left that is planned for them.
 _LOOK, _PLANNED = 0.2, 0.9
@@ -100,7 +101,7 @@ def distil(
     planned = planned if schedule.steps is None else min(planned, schedule.steps)
     state = State(best=loss.on(held), planned=planned, weights=values(student))
     state = restored(folder, state, student, optimizer)
-    began, now, kept_at = began - state.seconds, state.best, time.monotonic()
+    began, now, next_save = began - state.seconds, state.best, time.monotonic() + _SAVE_EVERY
     late = schedule.seconds is not None and state.seconds >= schedule.seconds
     while state.steps < state.planned and state.stale < schedule.patience and not late:
         epoch, at = divmod(state.steps, per_epoch)
@@ -117,9 +118,11 @@ def distil(
             if now < state.best:
                 state.best, state.weights, state.stale = now, values(student), 0
         progress(state.steps, state.planned, f"loss {now:.4f}")
-        if folder is not None and time.monotonic() - kept_at > _SAVE_EVERY:
+        if folder is not None and time.monotonic() > next_save:
+            writing = time.monotonic()
             saved(folder, state, student, optimizer)
-            kept_at = time.monotonic()
+            spent = time.monotonic() - writing
+            next_save = time.monotonic() + max(_SAVE_EVERY, _SAVE_RARELY * spent)
     put(student, state.weights)
     return {
         "epochs": round(state.steps / max(1, per_epoch), 2), "steps": state.steps,

@@ -10,10 +10,10 @@ from optkit.core.errors import bad_input
 from optkit.pruning import cost
 from optkit.pruning.choosing import per_layer
 from optkit.pruning.confidence import CONFIDENCE, chance, least, upper
-from optkit.pruning.dependencies import Group, Structure
 from optkit.pruning.feeding import Feed
 from optkit.pruning.quality import answers, losses
 from optkit.pruning.sensitivity import Table, needed_for
+from optkit.pruning.structure import Group, Structure
 from optkit.pruning.surgery import cut
 
 if TYPE_CHECKING:

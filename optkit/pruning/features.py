@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from optkit.pruning.dependencies import operation
+from optkit.pruning.graph import operation
 
 if TYPE_CHECKING:
     import torch
@@ -59,5 +59,12 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     if one.shape == other.shape:
         spread = (other - other.mean(0, keepdim=True)).square().mean()
         return (one - other).square().mean() / (spread + 1e-8)
-    first, second = (torch.nn.functional.normalize(side.flatten(1), dim=1) for side in (one, other))
-    return (first @ first.t() - second @ second.t()).square().mean()
+    return (_likeness(one) - _likeness(other)).square().mean()
+
+
+def _likeness(value: torch.Tensor) -> torch.Tensor:
+    """The cosines between samples: of their products, so that nothing large is written."""
+    flat = value.flatten(1)
+    products = flat @ flat.t()
+    sizes = products.diagonal().clamp_min(1e-24).sqrt()
+    return products / (sizes[:, None] * sizes)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from optkit.pruning import cost
 from optkit.pruning.choosing import per_layer
-from optkit.pruning.dependencies import Structure
 from optkit.pruning.feeding import Feed, spread
 from optkit.pruning.quality import answers, losses
+from optkit.pruning.structure import Structure
 from optkit.pruning.surgery import cut
 
 if TYPE_CHECKING:

@@ -49,11 +49,13 @@ class Likeness:
         wanted = features_weight > 0 and feed.together
         self.pairs = features.anchors(student, teacher) if wanted else []
         moving = batchnorm.training(student) if alive and feed.together else student
+        self._still, self._original, self._feed, self._seed = student, teacher, feed, seed
         self._student = features.tapped(moving, [pair[0] for pair in self.pairs])
         tapped = features.tapped(teacher, [pair[1] for pair in self.pairs])
-        self._teacher = Teacher(tapped, feed, learnt, seed)
+        self._alike = self._same_shapes(tapped, feed.batch(learnt[:1]))
+        pooled = [at for at, alike in enumerate(self._alike) if not alike]
+        self._teacher = Teacher(tapped, pooled, feed, learnt, seed)
         self._weights = features_weight, labels_weight
-        self._still, self._original, self._feed, self._seed = student, teacher, feed, seed
         self._answers: dict[tuple[int, ...], Any] = {}
 
     def of(self, part: Sequence[int], step: int) -> torch.Tensor:
@@ -65,13 +67,23 @@ class Likeness:
         got, felt = self._student(*given)
         value = apart(got, want)
         by_features, by_labels = self._weights
-        for mine, theirs in zip(felt, on_the_way, strict=True):
-            value = value + by_features / len(felt) * features.distance(mine, theirs)
+        for mine, theirs, alike in zip(felt, on_the_way, self._alike, strict=True):
+            apart_by = features.distance(mine, theirs, alike=alike)
+            value = value + by_features / len(felt) * apart_by
         labels, scores = self._feed.labels_of(part), got[0]
         if labels is not None and by_labels and scores.dim() == 2 and not turn:
             told = torch.nn.functional.cross_entropy(scores, labels.long())
             value = value + by_labels * told
         return value
+
+    def _same_shapes(self, tapped: Any, given: Sequence[torch.Tensor]) -> list[bool]:
+        """Of each pair of layers on the way, whether pruning left its shape alone."""
+        import torch
+
+        still = features.tapped(self._still, [pair[0] for pair in self.pairs])
+        with torch.no_grad():
+            mine, theirs = still(*given)[1], tapped(*given)[1]
+        return [one.shape == other.shape for one, other in zip(mine, theirs, strict=True)]
 
     def _turn(self, step: int) -> int:
         """The samples themselves in half of the steps, else one of their mixtures."""

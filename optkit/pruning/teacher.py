@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from optkit.pruning import features
 from optkit.pruning.feeding import Feed
 
 if TYPE_CHECKING:
@@ -33,19 +34,26 @@ class Teacher:
     """
 
     def __init__(
-        self, tapped: torch.fx.GraphModule, feed: Feed, learnt: Sequence[int], seed: int
+        self,
+        tapped: torch.fx.GraphModule,
+        pooled: Sequence[int],
+        feed: Feed,
+        learnt: Sequence[int],
+        seed: int,
     ) -> None:
         """Remember how samples are mixed; nothing is computed yet.
 
         Args:
             tapped: gives (outputs, features), see `features.tapped`.
+            pooled: the features that are wanted `features.pooled`.
             feed: all samples.
             learnt: those that are trained on, and mixed with one another.
             seed: decides the mixtures.
         """
         import torch
 
-        self._tapped, self._feed, self._learnt = tapped, feed, list(learnt)
+        self._tapped, self._pooled, self._feed = tapped, set(pooled), feed
+        self._learnt = list(learnt)
         self._row = {at: row for row, at in enumerate(learnt)}
         floating = all(x.is_floating_point() for x in feed.samples[0])
         self.turns = 1 + MIXTURES if feed.together and floating and len(learnt) > 1 else 1
@@ -63,9 +71,8 @@ class Teacher:
 
         given = self._inputs(part, turn)
         if turn >= self._most:
-            with torch.no_grad():
-                want, felt = self._tapped(*given)
-            return given, tuple(want), tuple(felt)
+            want, felt = self._asked(given)
+            return given, want, felt
         rows = [self._row[at] for at in part]
         for block in sorted({row // _BLOCK for row in rows}):
             if (turn, block) not in self._known:
@@ -91,13 +98,18 @@ class Teacher:
 
         return tuple(mixed(one, other) for one, other in zip(given, others, strict=True))
 
-    def _turns_that_fit(self) -> int:
-        """How many turns can be kept; none where what is computed is not laid out by samples."""
+    def _asked(self, given: Tensors) -> tuple[Tensors, Tensors]:
         import torch
 
-        few = self._learnt[: min(2, len(self._learnt))]
         with torch.no_grad():
-            one, two = (self._tapped(*self._feed.batch(part)) for part in (few[:1], few))
+            want, felt = self._tapped(*given)
+            found = [features.pooled(x) if at in self._pooled else x for at, x in enumerate(felt)]
+            return tuple(want), tuple(found)
+
+    def _turns_that_fit(self) -> int:
+        """How many turns can be kept; none where what is computed is not laid out by samples."""
+        few = self._learnt[: min(2, len(self._learnt))]
+        one, two = (self._asked(self._feed.batch(part)) for part in (few[:1], few))
         self._outputs = len(one[0])
         for part, found in ((few[:1], one), (few, two)):
             for tensor in (*found[0], *found[1]):
@@ -107,12 +119,9 @@ class Teacher:
         return min(self.turns, _MOST_BYTES // max(1, once))
 
     def _fill(self, turn: int, block: int) -> None:
-        import torch
-
         start = block * _BLOCK
         part = self._learnt[start : start + _BLOCK]
-        with torch.no_grad():
-            want, felt = self._tapped(*self._inputs(part, turn))
+        want, felt = self._asked(self._inputs(part, turn))
         count = len(self._learnt)
         if turn not in self._kept:
             self._kept[turn] = [x.new_empty((count, *x.shape[1:])) for x in (*want, *felt)]

@@ -102,7 +102,7 @@ def distil(
     state = State(best=loss.on(held), planned=planned, weights=values(student))
     state = restored(folder, state, student, optimizer)
     began, now, next_save = began - state.seconds, state.best, time.monotonic() + _SAVE_EVERY
-    late = schedule.seconds is not None and state.seconds >= schedule.seconds
+    late = schedule.seconds is not None and time.monotonic() - began >= schedule.seconds
     while state.steps < state.planned and state.stale < schedule.patience and not late:
         epoch, at = divmod(state.steps, per_epoch)
         if at == 0 or not parts:

@@ -65,7 +65,7 @@ def test_prune_keeps_to_a_drop_by_the_same_figures(source, tmp_path: Path):
     common = {"samples": images(*judged(0, 240)), "remember": remember}
     step(source, "sensitivity", tmp_path, **common)
     shares = []
-    for bound in (0.05, 0.3):
+    for bound in (0.05, 0.5):
         _, outcome = step(source, "prune", tmp_path, max_drop=bound, **common)
         details = outcome.details
         assert details["drop"] < details["drop_at_most"] <= bound

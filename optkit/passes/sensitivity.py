@@ -44,7 +44,6 @@ def sensitivity(artifact: Artifact, options: Options, context: Context) -> Outco
     from optkit.pruning import sensitivity as method
     from optkit.pruning.dependencies import analyse
     from optkit.pruning.feeding import feed
-    from optkit.pruning.importance import importance
     from optkit.pruning.network import rebuild
 
     format_: Any = {"torchscript": torchscript, "exported": exported, "onnx": onnx}[artifact.format]
@@ -54,13 +53,9 @@ def sensitivity(artifact: Artifact, options: Options, context: Context) -> Outco
     if not structure.groups:
         return unchanged("no channel can go: " + "; ".join(structure.left))
     measured, _ = method.parts(samples)
-    table = context.remember(
-        method.__name__,
-        method.question(options.criterion, options.round_to, len(samples)),
-        lambda: method.measure(
-            structure, importance(structure, options.criterion, measured), measured,
-            round_to=options.round_to, progress=context.progress,
-        ),
+    table = method.measure(
+        structure, options.criterion, measured, round_to=options.round_to,
+        remember=context.remember, progress=context.progress,
     )  # fmt: skip
     judged = "accuracy" if samples.labels is not None else "answers that stay the same"
     return unchanged(

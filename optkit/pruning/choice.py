@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from optkit.core.contract import Remember
+from optkit.core.contract import Progress, Remember
 from optkit.pruning import sensitivity
 from optkit.pruning.deciding import decide
 from optkit.pruning.dependencies import analyse
@@ -20,8 +20,6 @@ from optkit.pruning.surgery import cut
 if TYPE_CHECKING:
     import numpy as np
     import torch
-
-Progress = Callable[[int, int | None], None]
 
 _FLOPS = 0.5
 _RANKED_BY = 256
@@ -140,12 +138,9 @@ def _within_drop(
     kept = [group for group in structure.groups if group.name in names]
     measured, judged = sensitivity.parts(samples)
     ranked = importance(structure, wish.criterion, measured)
-    table = means.remember(
-        sensitivity.__name__,
-        sensitivity.question(wish.criterion, wish.round_to, len(samples)),
-        lambda: sensitivity.measure(
-            structure, ranked, measured, round_to=wish.round_to, progress=means.progress
-        ),
-    )
+    table = sensitivity.measure(
+        structure, wish.criterion, measured, round_to=wish.round_to, remember=means.remember,
+        progress=means.progress,
+    )  # fmt: skip
     assert wish.max_drop is not None
     return within(structure, kept, ranked, measured, judged, table, wish.max_drop, wish.round_to)

@@ -115,7 +115,9 @@ class Teacher:
             for tensor in (*found[0], *found[1]):
                 if not tensor.dim() or len(tensor) != len(part):
                     return 0
-        once: int = sum(x.numel() * x.element_size() for x in (*one[0], *one[1])) * len(self._learnt)
+        once: int = sum(x.numel() * x.element_size() for x in (*one[0], *one[1])) * len(
+            self._learnt
+        )
         return min(self.turns, _MOST_BYTES // max(1, once))
 
     def _fill(self, turn: int, block: int) -> None:

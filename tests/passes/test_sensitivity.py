@@ -73,7 +73,30 @@ def test_prune_keeps_to_a_drop_by_the_same_figures(source, tmp_path: Path):
         macs = details["multiply_adds"]
         shares.append(macs["after"] / macs["before"])
     assert shares[1] < shares[0] < 1
-    assert computed == ["optkit.pruning.sensitivity"]
+    assert computed == ["optkit.pruning.sensitivity"] * 3, "each layer once"
+
+
+def test_killed_it_goes_on_with_the_next_layer(source, tmp_path: Path):
+    """Given a run that ends in its third layer; Result: the first two are not measured again."""
+    known, told = {}, []
+
+    def remember(module, question, compute):
+        key = repr((module, question))
+        known[key] = known[key] if key in known else compute()
+        return known[key]
+
+    def killed(done, total, text=""):
+        if text.startswith("conv3"):
+            raise KeyboardInterrupt
+
+    common = {"samples": labelled(64), "remember": remember}
+    with pytest.raises(KeyboardInterrupt):
+        step(source, "sensitivity", tmp_path, progress=killed, **common)
+    assert len(known) == 2
+    _, resumed = step(source, "sensitivity", tmp_path, progress=lambda *a: told.append(a), **common)
+    assert all(text.startswith("conv3 without ") and "drop" in text for _, _, text in told)
+    _, whole = step(source, "sensitivity", tmp_path, samples=labelled(64))
+    assert resumed.details == whole.details
 
 
 @pytest.mark.parametrize(

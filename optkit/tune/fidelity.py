@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optkit.catalogue import find_runtime, runtime_of
+from optkit.catalogue import find_pass, find_runtime, runtime_of
 from optkit.core.artifact import Artifact
 from optkit.core.code import own_code
 from optkit.core.contract import Session
@@ -87,7 +87,8 @@ def fidelity(
         achieved = summarise(model, shop.store)["precision"]
         rows.append(gates.precision_gate(variant.precision, achieved))
     static = {name: bound for name, bound in bounds.items() if name in STATIC}
-    rows += gates.judge(static, measured, word)
+    changed = [find_pass(step.name) for step in variant.steps if step.changed]
+    rows += gates.judge(static, measured, word, changed)
     missed = [f"{row['name']} is {_short(row['value'])}, not {row['bound']}" for row in rows
               if not row["held"]]  # fmt: skip
     return Fidelity(told, "; ".join(missed), excess(static, measured))

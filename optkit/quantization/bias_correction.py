@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from optkit.quantization.tools import Figure, Tools
+
 if TYPE_CHECKING:
     import numpy as np
 
     from optkit.quantization.sites import Layer, Sites
-    from optkit.quantization.tools import Tools
 
 ROUNDS = 3
 
@@ -60,5 +61,6 @@ def _means(tools: Tools, model: Any, layers: list[Layer], samples: Any) -> dict[
             sums[layer.name] = mean if layer.name not in sums else sums[layer.name] + mean
         count += 1
 
-    tools.stream(tools.observed(model, [layer.output for layer in layers]), samples, visit)
+    figures = [Figure(layer.output, "ReduceMean", layer.out) for layer in layers]
+    tools.stream(tools.observed(model, figures), samples, visit)
     return {name: total / count for name, total in sums.items()}

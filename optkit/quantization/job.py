@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from optkit.quantization.collect import collect
 from optkit.quantization.judge import Rate, Reference, remember
+from optkit.quantization.ranges import widen
 from optkit.quantization.revert import NONE, Bounds, Remember
 
 if TYPE_CHECKING:
@@ -92,25 +93,17 @@ class Job:
 
         What is derived is widened to what samples show.
         """
-        import numpy as np
-
-        plain = set(self.wishes.estimators) <= {"minmax", "mean_minmax"}
+        first = self.wishes.effort == "fast"  # then the first of each choice alone is built
+        estimators = self.wishes.estimators[: 1 if first else None]
+        corrections = self.wishes.corrections[: 1 if first else None]
         seen = collect(
             self.tools, self.model, self.sites, self.calibration, len(self.calibration),
-            extremes_alone=plain and set(self.wishes.corrections) <= {"none", "full"},
+            means="fast" in corrections,
+            values=not set(estimators) <= {"minmax", "mean_minmax"},
             progress=self.progress,
         )  # fmt: skip
         for key in seen.keys() & self.derived.keys():
-            item = self.derived[key]
-            if seen[key].low.shape == item.low.shape:
-                seen[key].lows = [np.minimum(seen[key].low, item.low)]
-                seen[key].highs = [np.maximum(seen[key].high, item.high)]
-            elif not seen[key].low.ndim:
-                seen[key].lows = [np.minimum(seen[key].low, item.low.min())]
-                seen[key].highs = [np.maximum(seen[key].high, item.high.max())]
-            seen[key].drawn = []
-            if seen[key].sums is not None and item.sums is not None:
-                seen[key].sums = item.sums * seen[key].count
+            widen(seen[key], self.derived[key])
         return seen
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Ranges of activations without data, from the BatchNorm of a run's source."""
+"""Moments of activations without data, from the BatchNorm of a run's source."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from optkit.core.artifact import Artifact
 
 if TYPE_CHECKING:
-    from optkit.quantization.ranges import Statistics
+    from optkit.quantization.moments import Moments
 
 
-def derived_ranges(
+def derived_moments(
     model: Any, source: Artifact, graph_format: str
-) -> tuple[dict[str, Statistics], int]:
-    """Statistics of activations that the source's BatchNorm tells, and of how many layers.
+) -> tuple[dict[str, Moments], int]:
+    """Moments of activations that the source's BatchNorm tells, and of how many layers.
 
     Args:
         model: the live graph that is to be quantized.
@@ -25,7 +25,7 @@ def derived_ranges(
     import openvino
 
     from optkit.formats import exported, module, onnx, torchscript
-    from optkit.quantization.batchnorm_ranges import derive
+    from optkit.quantization.batchnorm_moments import derive
     from optkit.quantization.batchnorms import from_onnx, from_state
     from optkit.quantization.ir.points import key_of
 

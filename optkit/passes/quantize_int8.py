@@ -11,7 +11,7 @@ from optkit.core.contract import Context, Outcome, transform, unchanged
 from optkit.quantization.ignored import IgnoredScope
 
 if TYPE_CHECKING:
-    from optkit.quantization.ranges import Statistics
+    from optkit.quantization.moments import Moments
 
 _NOT_CHOICES = {"max_drop", "min_sqnr_db", "subset_size", "model_type", "ignored_scope"}
 
@@ -78,7 +78,7 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     Raises:
         OptkitError: `ignored_scope` names an operation that is not there.
     """
-    from optkit.calibration.batchnorm import derived_ranges
+    from optkit.calibration.batchnorm import derived_moments
     from optkit.calibration.tools import tools_for
     from optkit.formats import ir, onnx
     from optkit.quantization import peer
@@ -107,10 +107,10 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     known = {name: kind for name, (kind, _) in tools.operations(model).items()}
     given = context.samples()
     samples = given.part(0, options.subset_size)
-    derived: dict[str, Statistics] = {}
+    derived: dict[str, Moments] = {}
     matched = 0
     if given.origin == "synthesised" and options.engine != "nncf":
-        derived, matched = derived_ranges(model, context.source, artifact.format)
+        derived, matched = derived_moments(model, context.source, artifact.format)
     job = Job(
         tools=tools,
         model=model,

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optkit.quantization import moments
 from optkit.quantization.collect import collect
 from optkit.quantization.judge import Rate, Reference, remember
 from optkit.quantization.ranges import widen
@@ -16,6 +17,7 @@ from optkit.quantization.revert import NONE, Bounds, Remember
 if TYPE_CHECKING:
     from optkit.core.samples import Samples
     from optkit.quantization.candidates import Candidate, Wishes
+    from optkit.quantization.moments import Moments
     from optkit.quantization.ranges import Statistics
     from optkit.quantization.sites import Sites
     from optkit.quantization.tools import Tools
@@ -40,7 +42,7 @@ class Job:
         scratch: a folder to work in.
         ignored: names of operations that stay in floating point.
         peer: the other engine: the model that it makes of a candidate, without these operations.
-        derived: statistics that are known without samples, by key.
+        derived: moments that are known without samples, by key.
         rate: scores a prediction; its first argument is the sample's index among all samples.
         batch: a large batch that the result will serve; None where the batch is fixed.
         progress: called with (done, total).
@@ -55,7 +57,7 @@ class Job:
     peer: Peer
     bounds: Bounds = NONE
     ignored: frozenset[str] = frozenset()
-    derived: Mapping[str, Statistics] = field(default_factory=dict)
+    derived: Mapping[str, Moments] = field(default_factory=dict)
     rate: Rate | None = None
     batch: int | None = None
     progress: Progress = lambda *_: None
@@ -102,8 +104,11 @@ class Job:
             values=not set(estimators) <= {"minmax", "mean_minmax"},
             progress=self.progress,
         )  # fmt: skip
+        channels = {point.key: point.per_channel for point in self.sites.points}
         for key in seen.keys() & self.derived.keys():
-            widen(seen[key], self.derived[key])
+            known = self.derived[key]
+            ends = moments.ends(known, channels=channels[key]) if key in channels else None
+            widen(seen[key], ends, known.mean)
         return seen
 
     @cached_property

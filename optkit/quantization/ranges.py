@@ -99,19 +99,22 @@ def watch_values(into: Statistics, value: np.ndarray, samples: int) -> None:
     into.drawn.append(flat[into.count % step :: step][:budget].astype(np.float32))
 
 
-def widen(into: Statistics, known: Statistics) -> None:
-    """Widen what samples showed of a tensor to what is known without them; its means take over."""
+def widen(into: Statistics, ends: tuple[np.ndarray, np.ndarray] | None, mean: np.ndarray) -> None:
+    """Widen what samples showed of a tensor to what is known without them.
+
+    Args:
+        into: what samples showed.
+        ends: least and largest value, as `into` has them; None where no range is wanted.
+        mean: along each channel; it takes the place of the samples'.
+    """
     import numpy as np
 
-    if into.lows:
-        one = not into.low.ndim  # one range for all channels
-        low, high = (known.low.min(), known.high.max()) if one else (known.low, known.high)
-        if low.shape == into.low.shape:
-            into.lows = [np.minimum(into.low, low)]
-            into.highs = [np.maximum(into.high, high)]
+    if ends is not None:
+        into.lows = [np.minimum(into.low, ends[0]).astype(np.float32)]
+        into.highs = [np.maximum(into.high, ends[1]).astype(np.float32)]
         into.drawn = []
-    if into.sums is not None and known.sums is not None:
-        into.sums = known.sums * into.count
+    if into.sums is not None:
+        into.sums = mean * into.count
 
 
 Estimator = Callable[[Statistics], tuple["np.ndarray", "np.ndarray"]]

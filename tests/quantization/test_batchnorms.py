@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from optkit.quantization.batchnorm_ranges import derive
+from optkit.quantization.batchnorm_moments import derive
 from optkit.quantization.batchnorms import find, from_onnx, from_state
 from optkit.quantization.ir.points import key_of
 

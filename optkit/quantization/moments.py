@@ -125,7 +125,7 @@ def ends(given: Moments, *, channels: bool) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _grid() -> tuple[np.ndarray, np.ndarray]:
-    """Points in standard deviations, closer to the middle, and the share of values that each has."""
+    """Points in standard deviations, closer to the middle, and the share of values of each."""
     import numpy as np
 
     points = _REACH * np.sinh(np.linspace(-4, 4, _POINTS)) / np.sinh(4.0)

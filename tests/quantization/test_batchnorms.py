@@ -10,6 +10,7 @@ from torch import nn
 from optkit.quantization.batchnorm_moments import derive
 from optkit.quantization.batchnorms import find, from_onnx, from_state
 from optkit.quantization.ir.points import key_of
+from optkit.quantization.moments import ends
 
 
 class TwoBranches(nn.Module):
@@ -75,7 +76,7 @@ def test_onnx_and_torch_tell_the_same(network, tmp_path):
 def test_derived_ranges_hold_what_data_shows(network):
     """
     Given: BatchNorm folded, two branches summed, ReLU, a depthwise Conv, ReLU, mean
-    Result: ranges at least as wide as samples show, and not much wider
+    Result: next to nothing that samples show lies beyond the ranges, and they are not much wider
     """
     example = torch.randn(64, 3, 8, 8)
     model = openvino.convert_model(network, example_input=example)
@@ -89,9 +90,10 @@ def test_derived_ranges_hold_what_data_shows(network):
         last = torch.relu(network.norms[1](network.depth(both)))
     for node, value in zip(relus, (both, last), strict=True):
         item = derived[key_of(node.output(0))]
-        high = float(item.high.max())
-        assert float(value.max()) <= high <= 4 * float(value.max())
-        assert float(item.low.min()) == 0
+        low, high = ends(item, channels=False)
+        assert float((value > float(high)).float().mean()) < 1e-4
+        assert high <= 4 * float(value.max())
+        assert low == 0
         assert np.allclose(item.mean, value.mean((0, 2, 3)).numpy(), atol=0.15)
 
 

@@ -91,7 +91,7 @@ def test_derived_ranges_hold_what_data_shows(network):
     for node, value in zip(relus, (both, last), strict=True):
         item = derived[key_of(node.output(0))]
         low, high = ends(item, channels=False)
-        assert float((value > float(high)).float().mean()) < 1e-4
+        assert float((value > float(high)).float().mean()) < 1e-3
         assert high <= 4 * float(value.max())
         assert low == 0
         assert np.allclose(item.mean, value.mean((0, 2, 3)).numpy(), atol=0.15)

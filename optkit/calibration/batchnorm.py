@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def derived_moments(
-    model: Any, source: Artifact, graph_format: str
+    model: Any, source: Artifact, graph_format: str, most: int | None = None
 ) -> tuple[dict[str, Moments], int]:
     """Moments of activations that the source's BatchNorm tells, and of how many layers.
 
@@ -19,6 +19,7 @@ def derived_moments(
         model: the live graph that is to be quantized.
         source: the run's source, whose BatchNorm nothing has fused yet.
         graph_format: of the graph, `ir` or `onnx`.
+        most: the number of layers to look at; None for all.
     """
     from io import BytesIO
 
@@ -42,6 +43,6 @@ def derived_moments(
     if not norms.norms:
         return {}, 0
     if graph_format == "ir":
-        return derive(model, norms, lambda port: [key_of(port)])
+        return derive(model, norms, lambda port: [key_of(port)], most)
     network = openvino.convert_model(BytesIO(model.SerializeToString()))
-    return derive(network, norms, lambda port: port.get_names())
+    return derive(network, norms, lambda port: port.get_names(), most)

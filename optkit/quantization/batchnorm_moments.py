@@ -22,7 +22,7 @@ _KEEPING = frozenset({
 
 
 def derive(
-    model: Any, norms: Norms, names: Callable[[Any], Iterable[str]]
+    model: Any, norms: Norms, names: Callable[[Any], Iterable[str]], most: int | None = None
 ) -> tuple[dict[str, Moments], int]:
     """Moments of the tensors that hang on BatchNorm.
 
@@ -30,6 +30,7 @@ def derive(
         model: an `openvino.Model` in floating point, BatchNorm folded in.
         norms: of the source.
         names: the keys of a tensor, given its port.
+        most: the number of layers with BatchNorm behind which to stop; None for all.
 
     Returns:
         Moments by key, and how many layers bear a BatchNorm of the source.
@@ -43,6 +44,8 @@ def derive(
         if found is not None:
             known[node.get_friendly_name(), 0] = found
             derived |= dict.fromkeys(names(node.output(0)), found)
+        if most is not None and matched > most:
+            break
     return (derived, matched) if matched else ({}, 0)
 
 

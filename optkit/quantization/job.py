@@ -42,7 +42,8 @@ class Job:
         scratch: a folder to work in.
         ignored: names of operations that stay in floating point.
         peer: the other engine: the model that it makes of a candidate, without these operations.
-        derived: moments that are known without samples, by key.
+        trained: moments of what tensors held in training, by key, as far as BatchNorm tells.
+        free: whether the samples are made up, so that ranges come from `trained` where they can.
         rate: scores a prediction; its first argument is the sample's index among all samples.
         batch: a large batch that the result will serve; None where the batch is fixed.
         progress: called with (done, total).
@@ -57,7 +58,8 @@ class Job:
     peer: Peer
     bounds: Bounds = NONE
     ignored: frozenset[str] = frozenset()
-    derived: Mapping[str, Moments] = field(default_factory=dict)
+    trained: Mapping[str, Moments] = field(default_factory=dict)
+    free: bool = False
     rate: Rate | None = None
     batch: int | None = None
     progress: Progress = lambda *_: None
@@ -93,7 +95,7 @@ class Job:
     def statistics(self) -> Mapping[str, Statistics]:
         """Of every tensor that is quantized: collected once, for all candidates.
 
-        What is derived is widened to what samples show.
+        Where samples are made up, what BatchNorm tells widens them.
         """
         first = self.wishes.effort == "fast"  # then the first of each choice alone is built
         estimators = self.wishes.estimators[: 1 if first else None]
@@ -104,9 +106,11 @@ class Job:
             values=not set(estimators) <= {"minmax", "mean_minmax"},
             progress=self.progress,
         )  # fmt: skip
+        if not self.free:
+            return seen
         channels = {point.key: point.per_channel for point in self.sites.points}
-        for key in seen.keys() & self.derived.keys():
-            known = self.derived[key]
+        for key in seen.keys() & self.trained.keys():
+            known = self.trained[key]
             ends = moments.ends(known, channels=channels[key]) if key in channels else None
             widen(seen[key], ends, known.mean)
         return seen

@@ -100,8 +100,7 @@ def test_derived_ranges_hold_what_data_shows(network):
         assert np.allclose(item.mean, value.mean((0, 2, 3)).numpy(), atol=0.15)
 
 
-@pytest.mark.parametrize(("scale", "amiss"), [(1, False), (2, False), (0.5, False), (100, True),
-                                                 (0.01, True)])  # fmt: skip
+@pytest.mark.parametrize(("scale", "amiss"), [(1, False), (2, False), (0.5, False), (100, True)])
 def test_samples_that_were_prepared_otherwise_are_told(network, scale, amiss):
     """
     Given: samples as in training, of another contrast, and a hundred times as large

@@ -8,6 +8,10 @@ from typing import Any
 from optkit.quantization.tools import Figure
 
 
+_RECTIFIED = frozenset({"Relu", "Sigmoid", "Softmax"})
+"""What gives nothing below zero: ranges start there, whatever the least value is."""
+
+
 def observed(model: Any, figures: Sequence[Figure]) -> Any:
     """A copy of the graph whose outputs are these figures, in order.
 
@@ -35,6 +39,9 @@ def _figure(port: Any, figure: Figure) -> Any:
     rank = port.get_partial_shape().rank
     if not figure.reduction or rank.is_dynamic or not (axes := figure.axes(rank.get_length())):
         return port
+    rectified = port.get_node().get_type_name() in _RECTIFIED
+    if figure.reduction == "ReduceMin" and figure.along is None and rectified:
+        return opset13.constant(np.zeros([1] * rank.get_length(), np.float32)).output(0)
     reduce = {
         "ReduceMin": opset13.reduce_min, "ReduceMax": opset13.reduce_max,
         "ReduceMean": opset13.reduce_mean,

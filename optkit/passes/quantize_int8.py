@@ -39,8 +39,8 @@ class Options(BaseModel):
     bias_correction: Literal["auto", "none", "fast", "full"] = Field(
         "auto", description="of what rounding shifts: by the weights' error, or measured"
     )
-    overflow_fix: Literal["auto", "none", "first_layer", "all"] = Field(
-        "auto", description="weights in 7 bits, for processors without VNNI"
+    overflow_fix: Literal["auto", "none", "pairs", "first_layer", "all"] = Field(
+        "auto", description="weights whose sums fit 16 bits, for processors without VNNI"
     )
     max_drop: float | None = Field(
         None, ge=0, description="what accuracy may lose on the samples held back"

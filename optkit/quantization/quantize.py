@@ -93,11 +93,11 @@ def build(job: Job, candidate: Candidate, ignored: Collection[str] = ()) -> Any:
         sites.points, seen, candidate.estimator,
         margin=candidate.margin, symmetric=candidate.symmetric,
     )  # fmt: skip
-    tops = {"none": (), "first_layer": sites.layers[:1], "all": sites.layers}[candidate.overflow]
-    halved = {layer.name: HALF for layer in tops}
+    tops = {"first_layer": sites.layers[:1], "all": sites.layers}.get(candidate.overflow, ())
+    halved, paired = {layer.name: HALF for layer in tops}, candidate.overflow == "pairs"
 
     def insert(**more: Any) -> Any:
-        return job.tools.inserted(job.model, sites, ranges, tops=halved, **more)
+        return job.tools.inserted(job.model, sites, ranges, tops=halved, paired=paired, **more)
 
     if candidate.correction == "fast":
         return insert(means=means_of(seen))

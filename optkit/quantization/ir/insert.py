@@ -21,6 +21,7 @@ def inserted(
     ranges: Mapping[str, Range],
     *,
     tops: Mapping[str, int],
+    paired: bool = False,
     means: Mapping[str, np.ndarray] | None = None,
     shifts: Mapping[str, np.ndarray] | None = None,
 ) -> Any:
@@ -31,6 +32,7 @@ def inserted(
         sites: what to quantize.
         ranges: of each point, by its key.
         tops: the largest integer of a layer's weights where it is not 127.
+        paired: whether no two products may add up to more than 16 bits hold.
         means: of the channels of what layers read, by key; layers are shifted by what the rounding
             of their weights takes from the mean, E[(W − Wq)·x] = (W − Wq)·E[x] (Nagel et al. 2019).
         shifts: further shifts of layers' outputs, by name, one for each channel.
@@ -46,7 +48,7 @@ def inserted(
         top = tops.get(layer.name, TOP)
         key = (source.get_node().get_friendly_name(), layer.axes, top)
         weights = read_constant(source)
-        integers, scale = round_weights(weights, layer.axes, top)
+        integers, scale = round_weights(weights, layer.axes, top, layer.inner if paired else None)
         if key not in seen:
             seen[key] = int8_constant(integers, scale, key[0])
         node.input(layer.weight).replace_source_output(seen[key].output(0))

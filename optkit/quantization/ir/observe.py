@@ -7,7 +7,6 @@ from typing import Any
 
 from optkit.quantization.tools import Figure
 
-
 _RECTIFIED = frozenset({"Relu", "Sigmoid", "Softmax"})
 """What gives nothing below zero: ranges start there, whatever the least value is."""
 

@@ -23,6 +23,7 @@ def inserted(
     ranges: Mapping[str, Range],
     *,
     tops: Mapping[str, int],
+    paired: bool = False,
     means: Mapping[str, np.ndarray] | None = None,
     shifts: Mapping[str, np.ndarray] | None = None,
 ) -> Any:
@@ -47,7 +48,7 @@ def inserted(
     fixed = constants(copy)
     for layer in sites.layers:
         node = nodes[layer.name]
-        made = quantize_weights(graph, layer, node, fixed, scales, tops, means, shifts)
+        made = quantize_weights(graph, layer, node, fixed, scales, tops, means, shifts, paired)
         before.setdefault(layer.name, []).extend(made)
     _sorted_in(graph, before)
     _drop_unused(graph)

@@ -59,6 +59,37 @@ def test_killed_at_any_moment_it_goes_on_from_the_last_finished_step(undisturbed
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out.")] == []
 
 
+def scores(store):
+    """Files of what the ranking of layers has scored so far: dB as text, and the drop."""
+    facts = (store / "v1" / "facts").glob("*/*.json")
+    values = {path: json.loads(path.read_text())["value"] for path in facts}
+    return {
+        path: path.stat().st_ino
+        for path, value in values.items()
+        if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
+    }
+
+
+def test_killed_while_layers_are_ranked_it_scores_none_twice(tmp_path):
+    """A bound out of reach: every layer is ranked, the run killed after the second."""
+    store, out = tmp_path / "store", tmp_path / "out"
+    ranking = ("--set", "passes=[{quantize_int8: {effort: fast, min_sqnr_db: 500}}]")
+    environment = {**os.environ, "OPTKIT_CACHE_DIR": str(store)}
+    run = optkit(*ARGUMENTS[:-2], *ranking, "-o", out, env=environment)
+    while len(scores(store)) < 2:
+        assert run.poll() is None
+        time.sleep(0.01)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    kept = scores(store)
+    assert finished(optkit(*ARGUMENTS[:-2], *ranking, "-o", out, env=environment)) == 3
+    now = scores(store)
+    assert kept.items() <= now.items()
+    assert len(now) > len(kept)
+    (step,) = [one for one in steps(out) if one["pass"] == "quantize_int8"]
+    assert step["details"]["reverted"]
+
+
 def test_two_runs_at_once_on_one_store(undisturbed, tmp_path):
     outs = [tmp_path / "one", tmp_path / "two"]
     runs = [start(out, tmp_path / "store") for out in outs]

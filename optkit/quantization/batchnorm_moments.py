@@ -1,4 +1,4 @@
-"""Ranges of activations without data, from the BatchNorm statistics of the source network."""
+"""Moments of activations without data, from the BatchNorm statistics of the source network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from optkit.quantization import moments
 from optkit.quantization.batchnorms import Norms, find
 from optkit.quantization.ir.weights import is_constant, read_constant
 from optkit.quantization.moments import Moments
-from optkit.quantization.ranges import Statistics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,42 +22,30 @@ _KEEPING = frozenset({
 
 
 def derive(
-    model: Any, norms: Norms, names: Callable[[Any], Iterable[str]]
-) -> tuple[dict[str, Statistics], int]:
-    """Statistics of the tensors that hang on BatchNorm, as samples would show them.
+    model: Any, norms: Norms, names: Callable[[Any], Iterable[str]], most: int | None = None
+) -> tuple[dict[str, Moments], int]:
+    """Moments of the tensors that hang on BatchNorm.
 
     Args:
         model: an `openvino.Model` in floating point, BatchNorm folded in.
         norms: of the source.
         names: the keys of a tensor, given its port.
+        most: the number of layers with BatchNorm behind which to stop; None for all.
 
     Returns:
-        Statistics by key, and how many layers bear a BatchNorm of the source.
+        Moments by key, and how many layers bear a BatchNorm of the source.
     """
-    import numpy as np
-
     known: dict[tuple[str, int], Moments] = {}
+    derived: dict[str, Moments] = {}
     matched = 0
     for node in model.get_ordered_ops():
         found, anchored = _moments(node, known, norms)
         matched += anchored
         if found is not None:
             known[node.get_friendly_name(), 0] = found
-    derived: dict[str, Statistics] = {}
-    for node in model.get_ordered_ops():
-        item = known.get((node.get_friendly_name(), 0))
-        if item is None:
-            continue
-        depthwise = node.output(0).get_target_inputs() and all(
-            port.get_node().get_type_name() == "GroupConvolution"
-            for port in node.output(0).get_target_inputs()
-        )
-        low, high = (item.low, item.high) if depthwise else (item.low.min(), item.high.max())
-        seen = Statistics(
-            lows=[np.asarray(low, np.float32)], highs=[np.asarray(high, np.float32)],
-            sums=item.mean.astype(np.float64), count=1,
-        )  # fmt: skip
-        derived |= dict.fromkeys(names(node.output(0)), seen)
+            derived |= dict.fromkeys(names(node.output(0)), found)
+        if most is not None and matched > most:
+            break
     return (derived, matched) if matched else ({}, 0)
 
 
@@ -98,7 +85,7 @@ def _layer(node: Any, given: Moments | None, norms: Norms) -> tuple[Moments | No
     out = math.prod(weights.shape[: _LAYERS[kind]])
     norm = find(norms, weights.reshape(out, -1))
     if norm is not None:
-        return moments.gaussian(norm.mean - _bias(node, out), norm.std), True
+        return moments.laplace(norm.mean - _bias(node, out), norm.std), True
     if given is None:
         return None, False
     if kind == "GroupConvolution":
@@ -117,7 +104,7 @@ def _grouped(given: Moments, weights: np.ndarray) -> Moments | None:
     taps = weights.reshape(weights.shape[0] * each, -1)
     spread = (taps**2).sum(-1) ** 0.5
     mean, std = given.mean.repeat(each), given.std.repeat(each)
-    return moments.gaussian(taps.sum(-1) * mean, spread * std)
+    return moments.laplace(taps.sum(-1) * mean, spread * std)
 
 
 def _bias(node: Any, out: int) -> np.ndarray:

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from optkit.recipe.document import add_scalars
 from optkit.recipe.model import Recipe
+from optkit.recipe.text.loader import add_scalars
 
 _WIDTH = 88
 _INDENT = 2

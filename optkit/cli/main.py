@@ -14,10 +14,10 @@ from optkit.core.interrupts import remember_interrupts
 from optkit.core.release import VERSION
 
 COMMANDS = (
-    "convert", "run", "tune", "plan", "lint", "inspect", "validate", "blame", "bench", "devices",
-    "passes", "doctor",
+    "init", "convert", "run", "tune", "plan", "lint", "inspect", "validate", "blame", "bench",
+    "devices", "passes", "doctor",
 )  # fmt: skip
-GROUPS = ("cache",)
+GROUPS = ("recipe", "cache")
 
 
 def make_app() -> typer.Typer:
@@ -65,7 +65,7 @@ def run_command(arguments: list[str]) -> int:
     except OptkitError as error:
         return _failed(error, as_json)
     except Exception as error:  # a fault of ours: everything a user can cause is an OptkitError
-        return _failed(_fault(error), as_json)
+        return _failed(fault(error), as_json)
     if result == Exit.INTERRUPTED:  # how typer ends on Ctrl-C
         kept = "finished steps are kept: the same command goes on from there"
         return _failed(OptkitError("interrupted", kept, exit_code=Exit.INTERRUPTED), as_json)
@@ -107,7 +107,7 @@ def _failed(error: OptkitError, as_json: bool) -> int:
     return error.exit_code
 
 
-def _fault(error: Exception) -> OptkitError:
+def fault(error: Exception) -> OptkitError:
     """A fault in optkit itself: the traceback goes to a file that the user can send."""
     import platform
     import tempfile

@@ -41,15 +41,13 @@ class Fence:
         place = seen(self.folders[0], text)
         if self.holds(place):
             return None
-        lexical = Path(os.path.normpath(place))
-        name = f"'{dotted(key)}'"
-        if lexical.is_relative_to(self.folders[0]):
-            folder = str(place.resolve().parent)
-            message = f"{name} leads outside the recipe's folder, by a link to {place.resolve()}"
-        else:
-            folder = os.path.dirname(text) or "/"  # noqa: PTH120 - as it is written
-            message = f"{name} leads outside the recipe's folder: {text}"
-        return message, f"move it there, or allow it: outside: {folder} (or --set outside={folder})"
+        linked = Path(os.path.normpath(place)).is_relative_to(self.folders[0])
+        told = f"{text}, a link to {place.resolve()}" if linked else text
+        folder = folder_of(self.folders[0], text)
+        return (
+            f"'{dotted(key)}' leads outside the recipe's folder: {told}",
+            f"move it there, or allow it: outside: {folder} (or --set outside={folder})",
+        )
 
 
 def fence_of(folder: Path, data: dict[str, Any]) -> Fence:
@@ -63,6 +61,12 @@ def fence_of(folder: Path, data: dict[str, Any]) -> Fence:
 def seen(folder: Path, text: str) -> Path:
     """A path of a recipe in a folder, `~` for the user's own."""
     return folder / os.path.expanduser(text)  # noqa: PTH111 - an unknown user is no error
+
+
+def folder_of(folder: Path, text: str) -> str:
+    """The folder that a path leads into, as it is written unless a link leads there."""
+    written, real = os.path.dirname(text) or ".", seen(folder, text).resolve().parent  # noqa: PTH120
+    return written if seen(folder, written).resolve() == real else str(real)
 
 
 def is_callable(text: str) -> bool:

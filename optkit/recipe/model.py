@@ -34,6 +34,16 @@ def _known_format(word: str) -> str:
     return word
 
 
+def _whole(value: object) -> object:
+    if type(value) in {bool, float}:  # which Python takes for equal to 1
+        raise PydanticCustomError(
+            "version",
+            "'optkit' must be 1, found {found}",
+            {"found": found(value), "hint": "write optkit: 1"},
+        )
+    return value
+
+
 def _differ(words: tuple[str, ...]) -> tuple[str, ...]:
     for word in words:
         if words.count(word) > 1:
@@ -87,7 +97,9 @@ class PassSpec(Section):
 class Recipe(Section):
     """A recipe of optkit: a model, what to make of it, and what that must hold."""
 
-    optkit: Literal[1] = Field(description="version of the recipe's form; write optkit: 1")
+    optkit: Annotated[Literal[1], BeforeValidator(_whole, json_schema_input_type=Literal[1])] = (
+        Field(description="version of the recipe's form; write optkit: 1")
+    )
     include: Annotated[
         tuple[Text, ...], BeforeValidator(one_or_list, json_schema_input_type=str | tuple[str, ...])
     ] = Field(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+MOST_SAID = 300
+"""Characters of a message."""
+
 KeyPath = tuple[str | int, ...]
 """The way to a value: keys of mappings and indices of lists, from the top."""
 
@@ -84,8 +87,17 @@ class Problem:
 
 
 def problem(place: Place, message: str, hint: str = "") -> Problem:
-    """A problem at a place."""
-    return Problem(place.line, place.column, message, hint, place.override, place.file)
+    """A problem at a place, in a line of its own whatever it quotes."""
+    return Problem(
+        place.line, place.column, _one_line(message), _one_line(hint), place.override, place.file
+    )
+
+
+def _one_line(text: str) -> str:
+    """The text without what would break a line, or a terminal; cut where it is no longer read."""
+    text = text if len(text) <= MOST_SAID else f"{text[: MOST_SAID - 3]}..."
+    shown = (sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    return "".join(shown)
 
 
 class Unreadable(Exception):  # noqa: N818 - carries the one problem that ends reading

@@ -59,7 +59,7 @@ def _root_causes(
         follows = (
             (one.kind == "missing" and one.path in accounted)
             or (one.kind == "too_short" and _any_beneath(every, one.path))
-            or (not one.path and empty)
+            or any(key[: len(one.path)] == one.path for key in empty if "hint" in one.context)
         )
         if not follows:
             yield group

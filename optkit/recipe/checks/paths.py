@@ -66,7 +66,8 @@ def seen(folder: Path, text: str) -> Path:
 def folder_of(folder: Path, text: str) -> str:
     """The folder that a path leads into, as it is written unless a link leads there."""
     written, real = os.path.dirname(text) or ".", seen(folder, text).resolve().parent  # noqa: PTH120
-    return written if seen(folder, written).resolve() == real else str(real)
+    plain = seen(folder, written).resolve() == real and not written.startswith("~")
+    return written if plain else str(real)
 
 
 def is_callable(text: str) -> bool:

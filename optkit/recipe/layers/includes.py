@@ -102,21 +102,27 @@ def _included(text: str, place: Place, path: Path, reading: _Reading) -> Documen
         message = f"more than {MOST_LEVELS} levels or {MOST_FILES} files of includes"
         raise Unreadable(problem(place, message, "include fewer"))
     shown = os.path.normpath(file)
+    content = _content(file, shown, place)
     try:
-        return _read(file, shown, place, reading)
+        return _read(content, file, shown, reading)
     except Unreadable as error:
         inner = error.problem
-        raise Unreadable(
-            inner if inner.file or inner.override else replace(inner, file=shown)
-        ) from None
+        known = inner.file or inner.override
+        raise Unreadable(inner if known else replace(inner, file=shown)) from None
 
 
-def _read(file: Path, shown: str, place: Place, reading: _Reading) -> Document:
+def _content(file: Path, shown: str, place: Place) -> str:
     try:
-        document = read_document(decoded(file), os.environ)
+        return decoded(file)
     except OptkitError as error:
         hint = "check the path; it is relative to the file that includes"
-        raise Unreadable(replace(problem(place, error.message, hint), file=place.file)) from None
+        raise Unreadable(problem(place, error.message, hint)) from None
+    except Unreadable as error:
+        raise Unreadable(replace(error.problem, file=shown)) from None
+
+
+def _read(content: str, file: Path, shown: str, reading: _Reading) -> Document:
+    document = read_document(content, os.environ)
     if document is None or not isinstance(document.data, dict):
         data = None if document is None else document.data
         message = f"an included file must be a mapping, found {found(data)}"

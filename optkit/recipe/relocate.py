@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from optkit.recipe.checks.paths import Fence, folder_of, is_callable, seen
+from optkit.recipe.checks.paths import PATHS, Fence, folder_of, is_callable, seen, value_at
 from optkit.recipe.load import LoadedRecipe
 from optkit.recipe.model import Dataset, Recipe
 
@@ -24,9 +24,8 @@ def relocated(loaded: LoadedRecipe, folder: Path) -> Recipe:
         }
     )
     model = recipe.model.model_copy(update={"path": _seen(loaded, recipe.model.path, folder)})
-    named = [model.path, *(one.path for one in (data.calibration, data.validation) if one)]
-    outside = _outside(named, folder)
-    return recipe.model_copy(update={"model": model, "data": data, "outside": outside})
+    moved = recipe.model_copy(update={"model": model, "data": data})
+    return moved.model_copy(update={"outside": _outside(moved, folder)})
 
 
 def _seen(loaded: LoadedRecipe, path: str, folder: Path) -> str:
@@ -36,11 +35,11 @@ def _seen(loaded: LoadedRecipe, path: str, folder: Path) -> str:
     return Path(os.path.relpath(place.resolve(), folder.resolve())).as_posix()
 
 
-def _outside(paths: list[str], folder: Path) -> tuple[str, ...]:
-    """The folders outside of one that paths lead into."""
-    found: list[str] = []
-    for path in paths:
-        if is_callable(path):
+def _outside(recipe: Recipe, folder: Path) -> tuple[str, ...]:
+    """The folders outside of one that a recipe's paths lead into."""
+    content, found = recipe.model_dump(), list[str]()
+    for path in (value_at(content, key) for key in PATHS):
+        if path is None or is_callable(path):
             continue
         fence = Fence(tuple(seen(folder, text).resolve() for text in (".", *found)))
         if not fence.holds(seen(folder, path)):

@@ -19,6 +19,7 @@ PATHS: tuple[KeyPath, ...] = (
     ("model", "path"),
     ("data", "calibration", "path"),
     ("data", "validation", "path"),
+    ("baseline",),
 )
 """The keys that hold a path."""
 

@@ -16,8 +16,9 @@ from optkit.core.errors import OptkitError
 from optkit.recipe.checks.paths import PATHS, Fence, is_callable, seen, value_at
 from optkit.recipe.layers.merging import laid_over
 from optkit.recipe.places import KeyPath, Place, Positions, Unreadable, found, problem
-from optkit.recipe.text.document import MOST_NODES, Document, read_document
+from optkit.recipe.text.document import Document, read_document
 from optkit.recipe.text.files import decoded
+from optkit.recipe.text.loader import MOST_NODES
 from optkit.recipe.versions.current import check_version
 
 MOST_FILES = 32

@@ -13,10 +13,18 @@ from typing import Any
 import yaml
 
 from optkit.recipe.places import KeyPath, Place, Positions, Problem, Unreadable, problem
-from optkit.recipe.text.loader import MOST_DEPTH, TAG, compose, place_of, plain_kind, too_deep
+from optkit.recipe.text.loader import (
+    MOST_DEPTH,
+    MOST_NODES,
+    TAG,
+    compose,
+    place_of,
+    plain_kind,
+    too_deep,
+    too_many,
+)
 from optkit.recipe.text.variables import fill, mentions
 
-MOST_NODES = 10_000
 MOST_DIGITS = 30
 
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
@@ -73,8 +81,7 @@ class _Reader:
         place = place_of(node.start_mark)
         self.nodes += 1
         if self.nodes > MOST_NODES:
-            message = f"a recipe of more than {MOST_NODES} values, aliases written out"
-            raise Unreadable(problem(place, message, "use fewer aliases"))
+            raise Unreadable(too_many(place))
         if len(path) >= MOST_DEPTH:  # only aliases come here: the loader bounds the rest
             raise Unreadable(too_deep(place))
         self.values[path] = place

@@ -15,6 +15,7 @@ from optkit.recipe.text.faults import bad_character, explain
 
 MOST_CHARACTERS = 256 * 1024
 MOST_DEPTH = 32
+MOST_NODES = 10_000
 
 TAG = "tag:yaml.org,2002:"
 _FLOAT = (
@@ -30,13 +31,16 @@ _SCALARS = (
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's reader with the scalars of YAML 1.2 and a bound on depth."""
+    """PyYAML's reader with the scalars of YAML 1.2 and a bound on depth and number."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
-    depth = 0
+    depth = nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self.depth += 1
+        self.nodes += 1
+        if self.nodes > 2 * MOST_NODES:  # keys are nodes too
+            raise Unreadable(too_many(place_of(self.get_mark())))
         if self.depth > MOST_DEPTH:
             raise Unreadable(too_deep(place_of(self.get_mark())))
         try:
@@ -89,6 +93,12 @@ def compose(text: str) -> yaml.Node | None:
 def place_of(mark: Any) -> Place:
     """The place of one of PyYAML's marks."""
     return Place(mark.line + 1, mark.column + 1)
+
+
+def too_many(place: Place) -> Problem:
+    """The problem of more values than the bound."""
+    message = f"a recipe of more than {MOST_NODES} values, aliases written out"
+    return problem(place, message, "a recipe needs far fewer")
 
 
 def too_deep(place: Place) -> Problem:

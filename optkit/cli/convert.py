@@ -44,7 +44,7 @@ def convert(
     from optkit.api import request
     from optkit.cli.plan import show_plan
     from optkit.cli.run import run_loaded
-    from optkit.console import open_console
+    from optkit.console import open_console, print_json
     from optkit.engine.run import Wishes
     from optkit.recipe.save import check_place, save
 
@@ -69,7 +69,10 @@ def convert(
     if dry_run:
         show_plan(loaded, wishes, console)
     else:
-        exit_code = run_loaded(loaded, output, wishes, console)
+        result = run_loaded(loaded, output, wishes, console)
+        exit_code = result.exit_code
+        if json:
+            print_json(console, result.manifest)
     if save_recipe is not None:
         save(loaded, save_recipe)
     return exit_code

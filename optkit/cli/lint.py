@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -13,19 +14,25 @@ from optkit.core.errors import Exit
 
 def lint(
     recipes: Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="YAML files.")],
+    set_: options.Set = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Check recipes: every mistake with its line and its fix."""
     import json as formats
 
-    from optkit.recipe.load import problems, read_text
+    from optkit.recipe.load import problems_in
 
-    found = [(path, problem) for path in recipes for problem in problems(read_text(path))]
+    found = [(path, problem) for path in recipes for problem in problems_in(path, set_ or ())]
+    if os.environ.get("GITHUB_ACTIONS") and found:
+        from optkit.console import annotate
+
+        for path, problem in found:
+            annotate(problem.text(str(path)), problem.hint)
     if json:
         rows = [
             {
-                "path": str(path),
+                "path": problem.file or str(path),
                 "line": problem.line,
                 "column": problem.column,
                 "message": problem.message,

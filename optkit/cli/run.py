@@ -1,22 +1,30 @@
-"""optkit run: run a recipe."""
+"""optkit run: run a recipe, or several."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from optkit.cli import options
 
 if TYPE_CHECKING:
     from optkit.console import Console
-    from optkit.engine.run import Wishes
+    from optkit.engine.run import Result, Wishes
     from optkit.recipe.load import LoadedRecipe
 
 
 def run(
-    recipe: options.Recipe,
+    recipes: Annotated[
+        list[Path], typer.Argument(metavar="RECIPE...", help="Recipes, YAML files.")
+    ],
     output: options.Output = None,
     set_: options.Set = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option("--keep-going", help="Run the recipes left after one that failed."),
+    ] = False,
     trust_code: options.Trust = False,
     no_cache: options.NoCache = False,
     remeasure: options.Remeasure = False,
@@ -25,28 +33,40 @@ def run(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Run a recipe, then check and time what came out."""
-    from optkit.console import open_console
+    """Run a recipe, or several, then check and time what came out."""
+    from optkit.cli.several import run_several
+    from optkit.console import open_console, print_json
     from optkit.engine.run import Wishes
     from optkit.recipe.load import load_recipe
 
-    loaded = load_recipe(recipe, set_ or ())
     wishes = Wishes(trust_code, force, remeasure, not no_cache, verbose)
+    if len(recipes) > 1:
+        console = open_console(json=json, quiet=quiet)
+        return run_several(recipes, set_ or (), output, wishes, console, keep_going=keep_going)
+    loaded = load_recipe(recipes[0], set_ or ())
     console = open_console(json=json, quiet=quiet)
-    return run_loaded(loaded, output, wishes, console)
+    result = run_loaded(loaded, output, wishes, console)
+    if json:
+        print_json(console, result.manifest)
+    return result.exit_code
 
 
-def run_loaded(loaded: LoadedRecipe, output: Path | None, wishes: Wishes, console: Console) -> int:
-    """Run a loaded recipe and show its end; the exit code."""
+def run_loaded(
+    loaded: LoadedRecipe, output: Path | None, wishes: Wishes, console: Console
+) -> Result:
+    """Run a loaded recipe and show its end; a document for machines is left to the caller."""
     from optkit import api
     from optkit import console as say
 
     with say.progress(console) as listen:
         result = api.run(loaded, output=output, wishes=wishes, listen=listen)
-    if console.json:
-        say.print_json(console, result.manifest)
-    elif not console.quiet:
-        say.print_run(console, result.manifest, str(result.folder))
+    gates = result.manifest["gates"]
     if console.json or console.quiet:
-        say.print_missed(result.manifest["gates"])
-    return result.exit_code
+        say.print_missed(gates)
+    else:
+        say.print_run(console, result.manifest, str(result.folder))
+    for gate in gates:
+        if not gate["held"]:
+            place = loaded.place(("gates", gate["name"])).within(str(loaded.path))
+            say.annotate(f"{place}: {say.missed(gate)}")
+    return result

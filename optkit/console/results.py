@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from optkit.console.parity import print_parity
 from optkit.console.stream import Console
 from optkit.console.tables import number, seconds, size, speedup, table, verdict
 
@@ -29,10 +30,12 @@ def print_run(console: Console, manifest: Mapping[str, Any], folder: str) -> Non
         rich.print(Text.assemble(refused, f" by {refusal['pass']}: {refusal['cause']}"))
     if manifest["routes"]["refused"]:
         rich.print(f"route taken: {', '.join(manifest['routes']['taken'])}")
-    table(rich, ("step", "", "time", ""), [_step_row(row) for row in manifest["steps"]])
+    table(rich, ("step", "", "time", ""), _step_rows(manifest))
     for row in manifest["steps"]:
         _print_reverted(rich, row)
     _print_results(rich, manifest)
+    if manifest.get("parity"):
+        print_parity(console, manifest["parity"])
     _print_gates(rich, manifest["gates"])
     verdict = {"ok": ("ok", "bold green"), "gated": ("a gate was missed", "bold red")}
     names = ", ".join(row["path"] for row in manifest["artifacts"])
@@ -43,8 +46,13 @@ def print_missed(gates: Sequence[Mapping[str, Any]]) -> None:
     """A line on standard error for each gate that was missed: what even quiet users need."""
     for gate in gates:
         if not gate["held"]:
-            about = f"{gate['artifact']}: gate {gate['name']} missed"
-            sys.stderr.write(f"{about}: {_measured(gate)}, bound {gate['bound']}\n")
+            sys.stderr.write(f"{missed(gate)}\n")
+
+
+def missed(gate: Mapping[str, Any]) -> str:
+    """A gate that was missed, in a line."""
+    about = f"{gate['artifact']}: gate {gate['name']} missed"
+    return f"{about}: {_measured(gate)}, bound {gate['bound']}"
 
 
 def print_check(console: Console, document: Mapping[str, Any]) -> None:
@@ -52,6 +60,19 @@ def print_check(console: Console, document: Mapping[str, Any]) -> None:
     for proof in document["validation"]:
         table(console.rich, (proof["artifact"], ""), _proof_rows(proof))
     _print_gates(console.rich, document["gates"])
+
+
+def _step_rows(manifest: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A line to each step; one that several targets share was taken once."""
+    several = len(manifest["artifacts"]) > 1
+    rows, taken = [], list[Any]()
+    for row in manifest["steps"]:
+        told = _step_row(row)
+        work = (row["pass"], row["options"], row["artifact"])
+        shared = several and row["cached"] and work in taken
+        rows.append((*told[:2], "", "shared, see above") if shared else told)
+        taken.append(work)
+    return rows
 
 
 def _step_row(row: Mapping[str, Any]) -> tuple[str, ...]:

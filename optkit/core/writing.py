@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,28 @@ def write_text(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise bad_input(f"cannot write {path}: {error.strerror}", "name another file") from None
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Put other text into a file that is there: all of it or none.
+
+    Its byte order mark and its permissions stay, and so does a link to it.
+
+    Raises:
+        OptkitError: it cannot be written (bad input).
+    """
+    place = path.resolve()
+    beside = place.with_name(f".{place.name}.optkit-{os.getpid()}")
+    try:
+        with place.open("rb") as file:
+            mark = codecs.BOM_UTF8 if file.read(3) == codecs.BOM_UTF8 else b""
+        beside.write_bytes(mark + text.encode())
+        shutil.copymode(place, beside)
+        beside.replace(place)
+    except OSError as error:
+        raise bad_input(f"cannot write {path}: {error.strerror}", "check its folder") from None
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def to_json(manifest: Any) -> str:

@@ -45,6 +45,7 @@ def make_manifest(
     data: Data,
     proofs: Sequence[Proven],
     failure: OptkitError | None = None,
+    parity: Row | None = None,
 ) -> Row:
     """The content of `optkit.json`.
 
@@ -54,6 +55,7 @@ def make_manifest(
         data: what it was calibrated and validated on.
         proofs: the targets that were reached.
         failure: what ended the run; then `error` tells of it, and the steps done are there.
+        parity: several targets held against each other; None of a single one.
     """
     rows = [row for proof in proofs for row in proof.gates]
     steps = [step for proof in proofs for step in proof.reached.results]
@@ -85,6 +87,7 @@ def make_manifest(
         "steps": [_step(step) for step in steps],
         "artifacts": [proof.artifact for proof in proofs],
         "validation": [proof.validation for proof in proofs],
+        "parity": parity,
         "benchmark": [row for proof in proofs for row in proof.benchmark],
         "gates": rows,
         "environment": {"optkit": VERSION, "versions": _versions(steps), **machine()},

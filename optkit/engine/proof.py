@@ -77,8 +77,8 @@ def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Ro
 
         fresh.append(True)
         return compare(
-            on_the_same_image(_inference(source, Exit.BAD_INPUT), result, data.validation),
-            fed(_inference(result, Exit.FAILED), result),
+            on_the_same_image(inference(source, Exit.BAD_INPUT), result, data.validation),
+            fed(inference(result, Exit.FAILED), result),
             data.validation,
             data.metric,
             data.metric_output,
@@ -141,7 +141,7 @@ def _open(artifact: Artifact) -> Session:
     return session
 
 
-def _inference(artifact: Artifact, exit_code: Exit) -> Infer:
+def inference(artifact: Artifact, exit_code: Exit) -> Infer:
     """The model's inference; what a library refuses becomes an error with that exit code."""
     infer = _open(artifact).infer
 

@@ -22,6 +22,7 @@ from optkit.engine import gates
 from optkit.engine.data import Data, looked_over, read_data
 from optkit.engine.manifest import Proven, make_lock, make_manifest, resolve_recipe
 from optkit.engine.output import MANIFEST, check_output, write_output
+from optkit.engine.parity import parity_of
 from optkit.engine.proof import figures, summarise, validate
 from optkit.engine.quiet import aloud, quiet
 from optkit.engine.source import prove, read_model
@@ -103,11 +104,14 @@ def run(
         try:
             for target in plan.targets:
                 proofs += [_prove(target, shop, data, loaded, wishes)]
+            made = [proof.reached.artifact for proof in proofs]
+            rows = [proof.validation for proof in proofs]
+            parity = parity_of(shop, made, rows, data, again=wishes.remeasure)
         except OptkitError as error:
             if error.exit_code is Exit.FAILED:
                 error.manifest = make_manifest(loaded, shop.source.artifact, data, proofs, error)
             raise
-        manifest = make_manifest(loaded, shop.source.artifact, data, proofs)
+        manifest = make_manifest(loaded, shop.source.artifact, data, proofs, parity=parity)
         recipe = resolve_recipe(loaded, output, proofs)
         written = {
             MANIFEST: to_json(manifest),

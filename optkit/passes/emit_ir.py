@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Options(BaseModel):
     """Options of `emit_ir`: none yet."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 @conversion(

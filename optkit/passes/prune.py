@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class IgnoredScope(BaseModel):
     """Layers that stay whole, and all that would have to go with them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     names: tuple[str, ...] = Field((), description="names of layers")
     patterns: tuple[str, ...] = Field((), description="regular expressions of names")
@@ -33,7 +33,7 @@ def _share(description: str) -> Any:
 class Options(BaseModel):
     """Options of `prune`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     ratio: float | None = _share("share of the channels to take")
     flops: float | None = _share("share of the multiply-adds to leave; 0.5 if nothing is bounded")

@@ -19,7 +19,7 @@ _NOT_CHOICES = {"max_drop", "min_sqnr_db", "subset_size", "model_type", "ignored
 class Options(BaseModel):
     """Options of `quantize_int8`; what is `auto` is chosen by measurement."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     effort: Literal["fast", "balanced", "thorough"] = Field(
         "balanced", description="how many candidates are tried; fast tries none"

@@ -18,7 +18,7 @@ _SAME = 1e-9
 class Options(BaseModel):
     """Options of `recover`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     epochs: int = Field(60, ge=0, description="passes over the samples, at most; 0 re-estimates "
                         "BatchNorm alone")  # fmt: skip

@@ -13,7 +13,7 @@ from optkit.core.contract import Context, Outcome, transform, unchanged
 class Options(BaseModel):
     """Options of `sensitivity`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     criterion: Literal["magnitude", "taylor", "batchnorm_scale"] = Field(
         "magnitude", description="what a channel is judged by"

@@ -20,7 +20,7 @@ def json_schema() -> dict[str, Any]:
     schema = _tidy(Recipe.model_json_schema())
     keys, definitions = schema["properties"], schema["$defs"]
     word = {"enum": list(format_names())}
-    keys["to"] |= {"anyOf": [word, {"type": "array", "items": word, "minItems": 1}]}
+    keys["to"] |= {"anyOf": [word, {"type": "array", "items": word}]}
     steps = [_step(one, definitions) for one in all_passes()]
     keys["passes"]["items"] = {"anyOf": [entry for pair in steps for entry in pair]}
     keys["gates"] = {

@@ -287,12 +287,12 @@ MISTAKES = {
     "empty": (
         "",
         "1:1: the recipe is empty",
-        "optkit convert MODEL --to FORMAT --dry-run --save-recipe FILE writes a recipe",
+        "optkit init MODEL writes a recipe",
     ),
     "comments alone": (
         "# nothing\n",
         "1:1: the recipe is empty",
-        "optkit convert MODEL --to FORMAT --dry-run --save-recipe FILE writes a recipe",
+        "optkit init MODEL writes a recipe",
     ),
 }
 

@@ -2,8 +2,9 @@ import math
 
 import pytest
 
-from optkit.recipe.document import MOST_CHARACTERS, read_document
 from optkit.recipe.places import Place, Unreadable
+from optkit.recipe.text.document import read_document
+from optkit.recipe.text.loader import MOST_CHARACTERS
 
 
 def data(text: str) -> object:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from optkit.catalogue import did_you_mean, find_pass, pass_names
-from optkit.recipe.explain import explain
+from optkit.recipe.checks.explain import explain
 from optkit.recipe.places import Positions, Problem, problem
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
-from optkit.recipe.document import Document, read_document
 from optkit.recipe.places import KeyPath, Place, Unreadable, dotted, found, problem
+from optkit.recipe.text.document import Document, read_document
 
 _FORM = "write it as --set benchmark.seconds=5; entries of a list by number, passes.0"
 
@@ -27,10 +28,12 @@ def override(document: Document, setting: str) -> Document:
     if not sign or not all(parts):
         raise Unreadable(problem(place, "not of the form a.b=value", _FORM))
     try:
-        value = read_document(text)
+        value = read_document(text, os.environ)
     except Unreadable as error:
         raise Unreadable(problem(place, error.problem.message, error.problem.hint)) from None
 
+    for fault in [] if value is None else (*value.problems, *sum(value.unset.values(), ())):
+        raise Unreadable(problem(place, fault.message, fault.hint))
     holder: Any = document.data
     path: KeyPath = ()
     first_new: KeyPath | None = None
@@ -44,9 +47,9 @@ def override(document: Document, setting: str) -> Document:
         holder, path = holder[key], (*path, key)
     key = _key(holder, parts[-1], path, place)
     holder[key] = None if value is None else value.data
-    return replace(
-        document, positions=document.positions.replaced(first_new or (*path, key), place)
-    )
+    at = first_new or (*path, key)
+    unset = {known: one for known, one in document.unset.items() if known[: len(at)] != at}
+    return replace(document, positions=document.positions.replaced(at, place), unset=unset)
 
 
 def _key(holder: Any, part: str, path: KeyPath, place: Place) -> Any:

@@ -20,18 +20,28 @@ def run(
     trust_code: options.Trust = False,
     no_cache: options.NoCache = False,
     remeasure: options.Remeasure = False,
+    baseline: options.Baseline = None,
+    baseline_model: options.BaselineModel = None,
+    locked: options.Locked = False,
+    lock: options.Lock = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
     """Run a recipe, then check and time what came out."""
+    from optkit.api import output_folder
     from optkit.console import open_console
+    from optkit.engine.lock.document import find_lock
     from optkit.engine.run import Wishes
     from optkit.recipe.load import load_recipe
 
     loaded = load_recipe(recipe, set_ or ())
-    wishes = Wishes(trust_code, force, remeasure, not no_cache, verbose)
+    if locked and lock is None:
+        lock = find_lock(recipe, output or output_folder(loaded))
+    wishes = Wishes(
+        trust_code, force, remeasure, not no_cache, verbose, baseline, baseline_model, lock
+    )
     console = open_console(json=json, quiet=quiet)
     return run_loaded(loaded, output, wishes, console)
 

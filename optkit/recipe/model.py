@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from optkit.catalogue import did_you_mean, format_names
 from optkit.core.settings import Api, Hint, InferPrecision, Mode
 from optkit.core.signature import Dim, TensorSpec, parse_dim
-from optkit.recipe.gates import Bound, GateName
+from optkit.recipe.gates import Gate, GateName
 from optkit.recipe.places import found
 from optkit.recipe.tuning import Tune
 
@@ -270,6 +270,9 @@ class Benchmark(_Section):
     latency_bound_ms: Annotated[Number, Field(gt=0)] = Field(
         100.0, description="what 99 % of the latencies have to keep in server, in milliseconds"
     )
+    undecided: Literal["pass", "fail"] = Field(
+        "pass", description="what becomes of a gate that the machine is too noisy to decide"
+    )
     enabled: StrictBool = Field(True, description="false leaves the timing out")
 
 
@@ -297,8 +300,13 @@ class Recipe(_Section):
     benchmark: Annotated[
         Benchmark, BeforeValidator(_as_benchmark, json_schema_input_type=Benchmark | bool)
     ] = Field(Benchmark(), description="what is timed; false for nothing")
-    gates: dict[GateName, Bound] = Field(
+    gates: dict[GateName, Gate] = Field(
         {}, description="bounds on measured figures; missing one fails the run"
+    )
+    baseline: Text | None = Field(
+        None,
+        description="the file, relative to the recipe, that gates' max_increase and max_decrease "
+        "are held against; written by optkit baseline update",
     )
     tune: Tune = Field(Tune(), description="what optkit tune looks for, and among what")
     seed: Annotated[Whole, Field(ge=0)] = Field(0, description="for anything random")

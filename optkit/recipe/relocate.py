@@ -20,7 +20,8 @@ def relocated(loaded: LoadedRecipe, folder: Path) -> Recipe:
         }
     )
     model = recipe.model.model_copy(update={"path": _seen(loaded, recipe.model.path, folder)})
-    return recipe.model_copy(update={"model": model, "data": data})
+    baseline = recipe.baseline and _seen(loaded, recipe.baseline, folder)
+    return recipe.model_copy(update={"model": model, "data": data, "baseline": baseline})
 
 
 def _seen(loaded: LoadedRecipe, path: str, folder: Path) -> str:

@@ -177,7 +177,7 @@ def _fidelity(row: Mapping[str, Any]) -> Cell:
 
 def _print_gates(rich: Rich, gates: Sequence[Mapping[str, Any]]) -> None:
     rows = [(gate["name"], _measured(gate), _bound(gate), _mark(gate)) for gate in gates]
-    table(rich, ("gate", "measured", "bound", ""), rows)
+    table(rich, ("gate", "measured", "bound", ""), rows, whole=("gate",))
     for gate in gates:
         if line := _remark(gate):
             rich.print(line, markup=False)
@@ -217,7 +217,7 @@ def _measured(gate: Mapping[str, Any]) -> str:
     value = gate["value"]
     if value is None:
         return "not measured"
-    text = _figure(value) if isinstance(value, float) else str(value)
+    text = value if isinstance(value, str) else _figure(value)
     if "ci95" in gate:
         text += f" ({' to '.join(map(_figure, gate['ci95']))})"
     return f"{text} on {gate['at']}" if gate.get("at") else text
@@ -236,11 +236,11 @@ def _bound(gate: Mapping[str, Any]) -> str:
 
 
 def _percent(ratio: float) -> str:
-    return f"{100 * (ratio - 1):+.1f} %"
+    return f"{100 * (ratio - 1) or 0.0:+.1f} %"
 
 
 def _figure(value: float) -> str:
-    return f"{value:.4g}"
+    return f"{value:.0f}" if abs(value) < 1e9 and value == round(value) else f"{value:.4g}"
 
 
 def _smaller(artifact: Mapping[str, Any]) -> str:

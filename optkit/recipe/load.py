@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from optkit.core.errors import OptkitError, bad_input
+from optkit.recipe.changes import change_problems
 from optkit.recipe.document import MOST_CHARACTERS, Document, read_document
 from optkit.recipe.explain import explain
 from optkit.recipe.model import VERSION, Recipe
@@ -150,6 +151,7 @@ def _check(text: str, overrides: Sequence[str]) -> tuple[Recipe | None, Position
     mistakes += step_problems(data, positions)
     if recipe is not None and not mistakes:
         mistakes += order_problems(recipe, positions)
+        mistakes += change_problems(recipe, positions)
     mistakes = _each_once(mistakes)
     mistakes.sort(key=lambda one: (bool(one.override), one.line, one.column))
     return (None if mistakes else recipe), positions, mistakes

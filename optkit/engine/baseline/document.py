@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +72,14 @@ def make_baseline(manifest: Mapping[str, Any], gates: Iterable[str]) -> Row:
 
 
 def figures_of(artifact: Mapping[str, Any]) -> dict[str, list[Figure]]:
-    """The figures that a baseline knows of an artifact, by name."""
-    found = {name: [Figure(value)] for name, value in artifact["figures"].items()}
+    """The figures that a baseline knows of an artifact, by name.
+
+    Where a figure is infinite, as the SQNR of outputs without noise is, the file holds null.
+    """
+    found = {
+        name: [Figure(math.inf if value is None else value)]
+        for name, value in artifact["figures"].items()
+    }
     for at, told in artifact["timing"].items():
         for name, row in told.items():
             low, high = row["ci95"]
@@ -172,7 +179,7 @@ def _check(path: Path, content: Mapping[str, Any]) -> None:
             raise _broken(path, f"holds no mapping at {where}")
         _has(path, artifact, _ARTIFACT, f"{where}.")
         for name, value in artifact["figures"].items():
-            if not _is_number(value):
+            if value is not None and not _is_number(value):
                 raise _broken(path, f"holds no number at {where}.figures.{name}")
         for at, told in artifact["timing"].items():
             for name, row in told.items() if isinstance(told, Mapping) else [("", None)]:

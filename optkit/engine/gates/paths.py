@@ -32,10 +32,12 @@ def known_beside(path: str, manifest: Mapping[str, Any]) -> list[str]:
 
 def _walk(value: Any, words: list[str], at: str) -> Iterator[Figure]:
     if isinstance(value, list):
-        chosen = [row for row in value if words and _called(row, words[0])]
-        for row in chosen or value:
-            own = "" if chosen else next(_names(row), "")
-            yield from _walk(row, words[1:] if chosen else words, " ".join(filter(None, (at, own))))
+        if chosen := [row for row in value if words and _called(row, words[0])]:
+            yield from _walk(chosen, words[1:], at)
+            return
+        for row in value:
+            own = next(_names(row), "") if len(value) > 1 else ""
+            yield from _walk(row, words, " ".join(filter(None, (at, own))))
     elif isinstance(value, Mapping) and words:
         if words[0] not in value:
             return
@@ -55,9 +57,13 @@ def _interval(holder: Mapping[str, Any], key: str) -> tuple[float, float] | None
 
 def _places(value: Any, words: list[str]) -> Iterator[Any]:
     if isinstance(value, list):
-        chosen = [row for row in value if words and _called(row, words[0])]
-        for row in chosen or value:
-            yield from _places(row, words[1:] if chosen else words)
+        if chosen := [row for row in value if words and _called(row, words[0])]:
+            yield from _places(chosen, words[1:])
+        elif words:
+            for row in value:
+                yield from _places(row, words)
+        else:
+            yield value
     elif not words:
         yield value
     elif isinstance(value, Mapping) and words[0] in value:
@@ -70,6 +76,8 @@ def _places(value: Any, words: list[str]) -> Iterator[Any]:
 def _onward(place: Any) -> Iterator[str]:
     if isinstance(place, Mapping):
         yield from map(str, place)
+    elif isinstance(place, list) and len(place) == 1:
+        yield from _onward(place[0])
     elif isinstance(place, list):
         for row in place:
             yield from _names(row)

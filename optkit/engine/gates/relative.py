@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from optkit.core.intervals import Interval, inverse, quotient
-from optkit.engine.gates.figures import LATENCIES, RATIOS, TIMED, Figure
+from optkit.engine.gates.figures import LATENCIES, RATIOS, TIMED, Figure, timed_figure
 from optkit.engine.gates.verdict import Verdict, within
 from optkit.recipe.gates import Gate, allowed
 
 _DUST = 1e-9
+_ALIKE: Interval = (1.0, 1.0, 1.0)
 _ANCHORS = ("speedup", "speedup_vs_source")
 
 
@@ -79,6 +80,8 @@ class Change:
 def faster(figure: Figure, past: Past, network: Mapping[str, Any]) -> Change:
     """How many times as fast as the baseline's model the new one is.
 
+    One that was not measured again is as fast as it was.
+
     Args:
         figure: any timed figure of the new model.
         past: what is known of the baseline's.
@@ -87,6 +90,8 @@ def faster(figure: Figure, past: Past, network: Mapping[str, Any]) -> Change:
     row = figure.row or {}
     if beside := row.get("speedup_vs_baseline"):
         return Change((beside["value"], *beside["ci95"]), "timed side by side")
+    if _not_repeated(figure, past):
+        return Change(_ALIKE, "the baseline's own measurement")
     if past.elsewhere:
         return Change(None, f"{past.elsewhere}; {past.why_absent}")
     if dict(past.network) != dict(network):
@@ -103,6 +108,8 @@ def change(name: str, figure: Figure, past: Past, network: Mapping[str, Any]) ->
     """How a timed figure changed."""
     then = past.figure(name, figure.at)
     was = then.value if then else None
+    if _not_repeated(figure, past):
+        return Change(_ALIKE, "the baseline's own measurement", was)
     if name in RATIOS:
         if past.elsewhere:
             return Change(None, past.elsewhere, was)
@@ -139,6 +146,17 @@ def _tail(name: str, figure: Figure, past: Past, network: Mapping[str, Any]) -> 
     return Change(None, "measured too briefly to tell tails apart")
 
 
+def _not_repeated(figure: Figure, past: Past) -> bool:
+    """Whether the measurement is the one that the baseline was taken from: it is in the store."""
+    row = figure.row or {}
+    then = past.figure("latency_ms_mean", figure.at)
+    now = timed_figure("latency_ms_mean", row) if row else None
+    if not (past.same and now and then and now.ci95 and then.ci95):
+        return False
+    pairs = zip(now.interval, then.interval, strict=True)
+    return all(math.isclose(one, other, rel_tol=1e-3) for one, other in pairs)
+
+
 def judge_change(
     name: str, gate: Gate, figure: Figure, past: Past, network: Mapping[str, Any]
 ) -> Judged:
@@ -155,6 +173,9 @@ def judge_change(
     if found.ratio is None or found.was is None:
         return Judged("not comparable", found)
     was, dust = found.was, _DUST * max(1.0, abs(found.was))
+    if math.isinf(was):  # no noise at all: any is more than that
+        worse = gate.max_decrease is not None and figure.value != was
+        return Judged("missed" if worse else "held", found)
     if name in TIMED:
         now = (found.ratio[0] * was, found.ratio[1] * was, found.ratio[2] * was)
     else:

@@ -83,8 +83,6 @@ def _artifact(
     known = next((one for one in targets if one["path"] == name), None)
     files: Mapping[str, str] = known["files"] if known else {}
     checks = [_file(folder, file, digest) for file, digest in files.items()]
-    if not files:
-        checks = [_row("files", name, f"{LOCK} does not tell its digests")]
     if not all(check["held"] for check in checks):
         return checks  # what is not the model that was made has nothing to tell
     try:
@@ -93,7 +91,12 @@ def _artifact(
     except OptkitError as error:
         if error.exit_code is Exit.BAD_INPUT and "--trust-code" in error.hint:
             raise
-        return [*checks, _row("signature", name, error.message)]
+        return [*checks, _row("files" if not files else "signature", name, error.message)]
+    if not files:  # the lock cannot be trusted; the manifest has one digest for all of them
+        differs = model.digest != row["sha256"]
+        checks = [_row("files", name, "was changed, by optkit.json" if differs else "")]
+        if differs:
+            return checks
     return [*checks, _signature(model, row), _fidelity(model, folder / row["samples"])]
 
 

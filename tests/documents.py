@@ -15,7 +15,11 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "docs" / "ci.md",
+    *sorted((ROOT / "examples").glob("*/README.md")),
+]
 
 _BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 # What a slow machine adds, and what differs from run to run.
@@ -33,12 +37,13 @@ def play(document: Path) -> list[str]:
     """Run a document's commands, in order, in a copy of the examples; the blocks as they came out.
 
     A document's commands share one folder and one store, empty at the start. A README of an
-    example is run in the example's folder.
+    example is run in the example's folder, any other document at the top.
     """
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "optkit"
         shutil.copytree(ROOT / "examples", copy / "examples")
         place = copy / document.parent.relative_to(ROOT)
+        place = place if place.is_dir() else copy
         env = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

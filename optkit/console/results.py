@@ -44,7 +44,7 @@ def print_missed(gates: Sequence[Mapping[str, Any]]) -> None:
     for gate in gates:
         if not gate["held"]:
             about = f"{gate['artifact']}: gate {gate['name']} missed"
-            sys.stderr.write(f"{about}: {_measured(gate)}, bound {gate['bound']}\n")
+            sys.stderr.write(f"{about}: {_measured(gate)}, bound {_bound(gate)}\n")
 
 
 def print_check(console: Console, document: Mapping[str, Any]) -> None:

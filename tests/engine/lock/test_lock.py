@@ -177,7 +177,8 @@ def test_what_a_clock_decided_is_not_measured_again(plugin, convert, onnx_model,
     plugin(
         "timed",
         "import random\n"
-        "value = context.remember(__name__, {'machine': random.random(), 'wish': 1}, random.random)\n"
+        "asked = {'machine': random.random(), 'wish': 1}\n"
+        "value = context.remember(__name__, asked, random.random)\n"
         "model.doc_string = str(value)\nonnx.save(model, path)\nreturn Outcome(path)",
         more=", measures=lambda options: True",
     )

@@ -24,11 +24,13 @@ class Against:
         past: what the baseline knows of the artifact; None where there is no baseline.
         network: what the artifact was made from, as `Past.network`.
         strict: what cannot be decided fails the run.
+        waived: bounds on a change are passed by: a first baseline is being taken.
     """
 
     past: Past | None = None
     network: Mapping[str, Any] = field(default_factory=dict)
     strict: bool = False
+    waived: bool = False
 
 
 NOTHING = Against()
@@ -42,8 +44,6 @@ def judge(
     against: Against = NOTHING,
 ) -> list[Row]:
     """Hold figures against the recipe's gates and the default bound of the precision.
-
-    Without a baseline, bounds on a change are passed by: there is nothing yet to hold them against.
 
     Args:
         wanted: the recipe's gates.
@@ -65,7 +65,7 @@ def judge(
         found = figures.get(name) or [MISSING]
         if against.past is not None and name == "speedup_vs_baseline":
             found = beside_baseline(figures, against.past, against.network) or [MISSING]
-        elif against.past is None and (not gate.absolute or name == "speedup_vs_baseline"):
+        elif against.waived and (not gate.absolute or name == "speedup_vs_baseline"):
             continue
         rows.append(_gate(name, gate, found, against))
     return rows
@@ -142,7 +142,10 @@ def _judged(name: str, gate: Gate, figure: Figure, against: Against) -> Row:
         verdicts = ["missed" if figure.comparable else "not comparable"]
     elif gate.absolute:
         verdicts = [within(figure.interval, *gate.ends, certain=figure.certain)]
-    if figure.value is not None and gate.relative and against.past is not None:
+    if gate.relative and against.past is None and not against.waived:
+        verdicts.append("missed")
+        told["note"] = "there is no baseline"
+    elif figure.value is not None and gate.relative and against.past is not None:
         judged = judge_change(name, gate, figure, against.past, against.network)
         verdicts.append(judged.verdict)
         told |= {"baseline": judged.change.was, "note": judged.change.how, "better": judged.better}

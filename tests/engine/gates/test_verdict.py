@@ -61,7 +61,16 @@ def test_of_several_scenarios_the_worst_decides_and_is_named():
     assert "at" not in alone
 
 
-def test_without_a_baseline_a_change_is_not_judged_and_an_end_is():
-    assert gates.judge({"size_bytes": Gate(max_increase="5%")}, {}, "fp32")[1:] == []
-    row = judged(Gate(min=1.5, max_decrease="5%"), Figure(1.2, (1.1, 1.3)))
-    assert row["verdict"] == "missed"
+def test_where_a_baseline_is_taken_a_change_is_not_judged_and_an_end_is():
+    wanted = {"speedup": Gate(min=1.5, max_decrease="5%"), "size_bytes": Gate(max_increase="5%")}
+    measured = {"speedup": [Figure(1.2, (1.1, 1.3))], "size_bytes": [Figure(10)]}
+    against = gates.Against(waived=True)
+    rows = gates.judge(wanted, measured, "fp32", (), against)[1:]
+    assert [(row["name"], row["verdict"]) for row in rows] == [("speedup", "missed")]
+
+
+def test_a_change_from_nothing_is_missed():
+    (_, row) = gates.judge(
+        {"size_bytes": Gate(max_increase=1)}, {"size_bytes": [Figure(1)]}, "fp32"
+    )
+    assert (row["held"], row["note"]) == (False, "there is no baseline")

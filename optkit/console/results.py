@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from optkit.console.gates import print_gates
 from optkit.console.stream import Console
 from optkit.console.tables import number, seconds, size, speedup, table, verdict
 
@@ -33,25 +33,17 @@ def print_run(console: Console, manifest: Mapping[str, Any], folder: str) -> Non
     for row in manifest["steps"]:
         _print_reverted(rich, row)
     _print_results(rich, manifest)
-    _print_gates(rich, manifest["gates"])
+    print_gates(rich, manifest["gates"])
     verdict = {"ok": ("ok", "bold green"), "gated": ("a gate was missed", "bold red")}
     names = ", ".join(row["path"] for row in manifest["artifacts"])
     rich.print(Text.assemble(verdict[manifest["status"]], f"  {folder}/: {names}"))
-
-
-def print_missed(gates: Sequence[Mapping[str, Any]]) -> None:
-    """A line on standard error for each gate that was missed: what even quiet users need."""
-    for gate in gates:
-        if not gate["held"]:
-            about = f"{gate['artifact']}: gate {gate['name']} missed"
-            sys.stderr.write(f"{about}: {_measured(gate)}, bound {_bound(gate)}\n")
 
 
 def print_check(console: Console, document: Mapping[str, Any]) -> None:
     """One model held against another."""
     for proof in document["validation"]:
         table(console.rich, (proof["artifact"], ""), _proof_rows(proof))
-    _print_gates(console.rich, document["gates"])
+    print_gates(console.rich, document["gates"])
 
 
 def _step_row(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -173,74 +165,6 @@ def _fidelity(row: Mapping[str, Any]) -> Cell:
         return Text("unverified: the source's output is constant", "yellow")
     quality = "identical" if row["sqnr_db"] is None else f"SQNR {row['sqnr_db']:.1f} dB"
     return f"cosine {row['cosine']:.6f}, {quality}, max abs {row['max_abs']:.3g}"
-
-
-def _print_gates(rich: Rich, gates: Sequence[Mapping[str, Any]]) -> None:
-    rows = [(gate["name"], _measured(gate), _bound(gate), _mark(gate)) for gate in gates]
-    table(rich, ("gate", "measured", "bound", ""), rows, whole=("gate",))
-    for gate in gates:
-        if line := _remark(gate):
-            rich.print(line, markup=False)
-
-
-def _mark(gate: Mapping[str, Any]) -> Text:
-    from rich.text import Text
-
-    verdict = gate.get("verdict", "held" if gate["held"] else "missed")
-    if verdict in _UNDECIDED:
-        return (
-            Text(f"{verdict}, not gated", "yellow") if gate["held"] else Text(verdict, "bold red")
-        )
-    return Text(verdict, "green" if gate["held"] else "bold red")
-
-
-_UNDECIDED = {
-    "too noisy": "its interval holds the bound; measure longer, benchmark.seconds, or elsewhere",
-    "not comparable": "",
-}
-
-
-def _remark(gate: Mapping[str, Any]) -> str:
-    """What has to be said of a gate beside its verdict."""
-    verdict, note = gate.get("verdict"), gate.get("note", "")
-    if verdict in _UNDECIDED:
-        return f"{gate['name']}: {verdict}: {_UNDECIDED[verdict] or note}"
-    if gate.get("better"):
-        return (
-            f"{gate['name']}: better than the baseline by more than its bound lets it be worse: "
-            "raise it with optkit baseline update"
-        )
-    return f"{gate['name']}: {note}" if note and not gate["held"] else ""
-
-
-def _measured(gate: Mapping[str, Any]) -> str:
-    value = gate["value"]
-    if value is None:
-        return "not measured"
-    text = value if isinstance(value, str) else _figure(value)
-    if "ci95" in gate:
-        text += f" ({' to '.join(map(_figure, gate['ci95']))})"
-    return f"{text} on {gate['at']}" if gate.get("at") else text
-
-
-def _bound(gate: Mapping[str, Any]) -> str:
-    """The bound, and how the figure moved from the baseline."""
-    if "baseline" not in gate:
-        return str(gate["bound"])
-    told = f"{gate['bound']} from {_figure(gate['baseline'])}"
-    change = gate.get("change")
-    if change is None or not gate["baseline"]:
-        return told
-    low, high = (_percent(end) for end in change["ci95"])
-    return f"{told}: {_percent(change['value'])}" + (f" ({low} to {high})" if low != high else "")
-
-
-def _percent(ratio: float) -> str:
-    return f"{100 * (ratio - 1) or 0.0:+.1f} %"
-
-
-def _figure(value: float) -> str:
-    return f"{value:.0f}" if abs(value) < 1e9 and value == round(value) else f"{value:.4g}"
 
 
 def _smaller(artifact: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from optkit.engine.baseline.document import Baseline, figures_of, read_baseline
 from optkit.engine.baseline.identity import elsewhere, require_same_model
 from optkit.engine.baseline.models import fed_as, kept_model, named_model
 from optkit.engine.gates.figures import TIMED
-from optkit.engine.gates.relative import Past
+from optkit.engine.gates.past import Past
 from optkit.recipe.gates import Gate
 from optkit.recipe.load import LoadedRecipe
 
@@ -108,7 +108,9 @@ def rival(baseline: Baseline, result: Artifact, store: Store, named: Path | None
         else:
             model = fed_as(model, result)
             why = "" if model else "the baseline's model takes other inputs"
-    past = Past(figures_of(known), known["network"], elsewhere(baseline), same, why)
+    past = Past(
+        figures_of(known), known["network"], known["settings"], elsewhere(baseline), same, why
+    )
     return Rival(past, model)
 
 

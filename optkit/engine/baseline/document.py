@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from optkit.core.errors import OptkitError, bad_input
-from optkit.core.signature import spec_from_json
 from optkit.core.writing import to_json
-from optkit.engine.gates.figures import TIMED, Figure
-from optkit.engine.gates.measured import measured
+from optkit.engine.gates.figures import Figure
 
 SCHEMA = "optkit/baseline/1"
 
 Row = dict[str, Any]
 
 _WIDTH = 100
-_DIGITS = 5
-_MACHINE = ("cpu", "cores", "isa", "os")
 _KEYS = {"model": Mapping, "machine": Mapping, "versions": Mapping, "artifacts": Mapping}
 _ARTIFACT = {
     "path": str, "precision": str, "sha256": str, "network": Mapping, "figures": Mapping,
-    "timing": Mapping,
+    "settings": Mapping, "timing": Mapping,
 }  # fmt: skip
 
 
@@ -45,30 +41,6 @@ class Baseline:
         """What it knows of the artifact of a format."""
         found: Mapping[str, Any] | None = self.content["artifacts"].get(format_name)
         return found
-
-
-def make_baseline(manifest: Mapping[str, Any], gates: Iterable[str]) -> Row:
-    """The content of a baseline, out of a run's manifest.
-
-    Args:
-        manifest: of a run that was done.
-        gates: names of the recipe's gates: figures at paths are kept as well.
-    """
-    model, environment, names = manifest["model"], manifest["environment"], list(gates)
-    return {
-        "schema": SCHEMA,
-        "model": {
-            "name": Path(model["path"]).stem,
-            **{side: [str(spec_from_json(row)) for row in model[side]]
-               for side in ("inputs", "outputs")},
-            "sha256": model["sha256"],
-        },
-        "machine": {key: environment[key] for key in _MACHINE},
-        "versions": {"optkit": environment["optkit"], **environment["versions"]},
-        "artifacts": {
-            row["format"]: _artifact(row, manifest, names) for row in manifest["artifacts"]
-        },
-    }  # fmt: skip
 
 
 def figures_of(artifact: Mapping[str, Any]) -> dict[str, list[Figure]]:
@@ -130,43 +102,6 @@ def to_text(content: Mapping[str, Any]) -> str:
 
 def _anew(path: Path) -> str:
     return f"optkit baseline update RECIPE -o {path} --force"
-
-
-def _artifact(row: Mapping[str, Any], manifest: Mapping[str, Any], names: list[str]) -> Row:
-    found = measured(names, manifest, row["path"])
-    exact = {
-        name: figures[0].value
-        for name, figures in found.items()
-        if name not in TIMED and len(figures) == 1 and figures[0].value is not None
-    }
-    timing: dict[str, Row] = {}
-    for name in TIMED:
-        if name == "speedup_vs_baseline":
-            continue
-        for figure in found.get(name, ()):
-            if figure.ci95 is not None:
-                told = timing.setdefault(figure.at, {})
-                told[name] = _timed(*figure.interval)
-                for word, tail in (
-                    ((figure.row or {}).get(name) or {}).get("percentiles", {}).items()
-                    if name in {"speedup", "speedup_vs_source"}
-                    else ()
-                ):
-                    told[f"{name}_{word}"] = _timed(tail["value"], *tail["ci95"])
-    return {
-        "path": row["path"],
-        "precision": row["precision"]["requested"],
-        "sha256": row["sha256"],
-        "network": row["network"],
-        "figures": exact,
-        "timing": timing,
-    }
-
-
-def _timed(value: float, low: float, high: float) -> Row:
-    """A clock's figures, to as many digits as anyone could believe."""
-    rounded = [float(f"{number:.{_DIGITS}g}") for number in (value, low, high)]
-    return {"value": rounded[0], "ci95": rounded[1:]}
 
 
 def _check(path: Path, content: Mapping[str, Any]) -> None:

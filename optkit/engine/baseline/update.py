@@ -13,10 +13,10 @@ from optkit.core.writing import write_text
 from optkit.engine.baseline.document import (
     Baseline,
     figures_of,
-    make_baseline,
     read_baseline,
     to_text,
 )
+from optkit.engine.baseline.take import make_baseline
 from optkit.engine.output import read_manifest
 from optkit.engine.run import Wishes, run
 from optkit.recipe.load import LoadedRecipe, load_recipe

@@ -8,7 +8,8 @@ from typing import Any
 
 from optkit.core.contract import Pass
 from optkit.engine.gates.figures import MISSING, Figure
-from optkit.engine.gates.relative import Past, faster, judge_change
+from optkit.engine.gates.past import Past
+from optkit.engine.gates.relative import faster, judge_change
 from optkit.engine.gates.verdict import UNDECIDED, Verdict, within, worst
 from optkit.recipe.gates import Bound, Gate
 from optkit.validate.bounds import default_cosine

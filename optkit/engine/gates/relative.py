@@ -8,43 +8,19 @@ where it is at hand, or both runs tell how their model does against FP32, or the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from optkit.core.intervals import Interval, inverse, quotient
-from optkit.engine.gates.figures import LATENCIES, RATIOS, TIMED, Figure, timed_figure
+from optkit.engine.gates.figures import LATENCIES, RATIOS, TIMED, Figure
+from optkit.engine.gates.past import Past
 from optkit.engine.gates.verdict import Verdict, within
 from optkit.recipe.gates import Gate, allowed
 
 _DUST = 1e-9
 _ALIKE: Interval = (1.0, 1.0, 1.0)
 _ANCHORS = ("speedup", "speedup_vs_source")
-
-
-@dataclass(frozen=True)
-class Past:
-    """What a baseline knows of an artifact.
-
-    Attributes:
-        figures: by name; timed ones once for each device and scenario.
-        network: parameters, FLOPs and operations of what the artifact was made from in FP32.
-        elsewhere: how its machine differs from this one; empty where it does not.
-        same: whether the artifact is the same, byte for byte.
-        why_absent: why the baseline's artifact is not timed beside the new one; empty where it is.
-    """
-
-    figures: Mapping[str, Sequence[Figure]]
-    network: Mapping[str, Any]
-    elsewhere: str = ""
-    same: bool = False
-    why_absent: str = ""
-
-    def figure(self, name: str, at: str) -> Figure | None:
-        """The figure of a name and a place; None where it knows none."""
-        known = self.figures.get(name, ())
-        alone = known[0] if len(known) == 1 and not known[0].at else None
-        return next((one for one in known if one.at == at), alone)
 
 
 @dataclass(frozen=True)
@@ -90,10 +66,10 @@ def faster(figure: Figure, past: Past, network: Mapping[str, Any]) -> Change:
     row = figure.row or {}
     if beside := row.get("speedup_vs_baseline"):
         return Change((beside["value"], *beside["ci95"]), "timed side by side")
-    if _not_repeated(figure, past):
+    if past.repeated_by(figure):
         return Change(_ALIKE, "the baseline's own measurement")
-    if past.elsewhere:
-        return Change(None, f"{past.elsewhere}; {past.why_absent}")
+    if reason := past.apart(figure):
+        return Change(None, f"{reason}; {past.why_absent}")
     if dict(past.network) != dict(network):
         return Change(None, f"the network is another one by its operations; {past.why_absent}")
     for anchor in _ANCHORS:
@@ -108,11 +84,11 @@ def change(name: str, figure: Figure, past: Past, network: Mapping[str, Any]) ->
     """How a timed figure changed."""
     then = past.figure(name, figure.at)
     was = then.value if then else None
-    if _not_repeated(figure, past):
+    if past.repeated_by(figure):
         return Change(_ALIKE, "the baseline's own measurement", was)
     if name in RATIOS:
-        if past.elsewhere:
-            return Change(None, past.elsewhere, was)
+        if reason := past.apart(figure):
+            return Change(None, reason, was)
         if then is None or then.value is None:
             return Change(None, f"the baseline knows no {name} on {figure.at}", was)
         return Change(quotient(figure.interval, then.interval), "by both runs", was)
@@ -144,17 +120,6 @@ def _tail(name: str, figure: Figure, past: Past, network: Mapping[str, Any]) -> 
             ratio = quotient((now["value"], *now["ci95"]), then.interval)
             return Change(ratio, f"by the {anchor} of both runs")
     return Change(None, "measured too briefly to tell tails apart")
-
-
-def _not_repeated(figure: Figure, past: Past) -> bool:
-    """Whether the measurement is the one that the baseline was taken from: it is in the store."""
-    row = figure.row or {}
-    then = past.figure("latency_ms_mean", figure.at)
-    now = timed_figure("latency_ms_mean", row) if row else None
-    if not (past.same and now and then and now.ci95 and then.ci95):
-        return False
-    pairs = zip(now.interval, then.interval, strict=True)
-    return all(math.isclose(one, other, rel_tol=1e-3) for one, other in pairs)
 
 
 def judge_change(

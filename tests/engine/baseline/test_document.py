@@ -5,7 +5,8 @@ import json
 import pytest
 
 from optkit.core.errors import OptkitError
-from optkit.engine.baseline.document import figures_of, make_baseline, read_baseline, to_text
+from optkit.engine.baseline.document import figures_of, read_baseline, to_text
+from optkit.engine.baseline.take import make_baseline
 
 WORDS = ("p50", "p90", "p95", "p99", "mean")
 MANIFEST = {
@@ -60,6 +61,7 @@ def test_what_it_keeps(place):
     assert timing["speedup_vs_source_p99"] == {"value": 1.2, "ci95": [1.0, 1.4]}
     assert timing["latency_ms_p50"] == {"value": 2.0, "ci95": [1.9877, 2.0123]}
     assert "speedup" not in timing
+    assert artifact["settings"] == {"CPU single-stream": {"batch": 1}}
 
 
 def test_figures_come_back_with_their_places(place):

@@ -3,7 +3,8 @@
 import pytest
 
 from optkit.engine.gates.figures import Figure
-from optkit.engine.gates.relative import Past, faster, judge_change
+from optkit.engine.gates.past import Past
+from optkit.engine.gates.relative import faster, judge_change
 from optkit.recipe.gates import Gate
 
 AT = "CPU single-stream"
@@ -127,6 +128,17 @@ def test_another_network_is_not_comparable_by_fp32():
     found = verdict("latency_ms_p50", Gate(max_increase="10%"), figure, past(), other)
     assert found.verdict == "not comparable"
     assert "another one by its operations" in found.change.how
+
+
+def test_times_with_other_settings_are_not_comparable():
+    known = past(settings={AT: {"threads": 1, "batch": 1}})
+    figure = latency(1.0, speedup=ratio(2.0), settings={"threads": 2, "batch": 1})
+    for name in ("latency_ms_p50", "speedup"):
+        found = verdict(name, Gate(max_increase="10%", max_decrease="10%"), figure, known)
+        assert found.verdict == "not comparable"
+        assert "other settings (threads: 1, now 2)" in found.change.how
+    same = latency(1.0, speedup=ratio(2.0), settings={"threads": 1, "batch": 1, "new": 3})
+    assert verdict("latency_ms_p50", Gate(max_increase="10%"), same, known).verdict == "held"
 
 
 def test_a_tail_has_a_ratio_of_its_own():

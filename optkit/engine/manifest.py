@@ -16,12 +16,13 @@ from optkit.core.samples import Samples
 from optkit.core.signature import signature_to_json
 from optkit.core.versions import versions
 from optkit.engine.data import Data
-from optkit.engine.output import SCHEMA
 from optkit.engine.stage import StepResult
 from optkit.engine.steps import Reached, Refusal, StepError
 from optkit.recipe.load import LoadedRecipe
 from optkit.recipe.model import PassSpec, Recipe
 from optkit.recipe.relocate import relocated
+
+SCHEMA = "optkit/manifest/1"
 
 Row = dict[str, Any]
 

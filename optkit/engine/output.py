@@ -15,11 +15,11 @@ from optkit.core.disk import is_disk_full
 from optkit.core.errors import OptkitError, bad_input
 from optkit.core.hashing import combined_digest, file_digest
 from optkit.core.staging import staging_folder
+from optkit.engine.manifest import SCHEMA
 
 NO_FILES: Mapping[str, Path] = {}
 
 MANIFEST = "optkit.json"
-SCHEMA = "optkit/manifest/1"
 
 
 def check_output(folder: Path, *, force: bool, spare: Sequence[Path] = ()) -> None:

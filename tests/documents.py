@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     ROOT / "README.md",
+    ROOT / "docs" / "ci.md",
     ROOT / "docs" / "recipes.md",
     *sorted((ROOT / "examples").glob("*/README.md")),
 ]
@@ -37,13 +38,13 @@ def play(document: Path) -> list[str]:
     """Run a document's commands, in order, in a copy of the examples; the blocks as they came out.
 
     A document's commands share one folder and one store, empty at the start. A README of an
-    example is run in the example's folder, one of `docs` in an empty one.
+    example is run in the example's folder, any other document at the top.
     """
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "optkit"
         shutil.copytree(ROOT / "examples", copy / "examples")
         place = copy / document.parent.relative_to(ROOT)
-        place.mkdir(exist_ok=True)
+        place = place if place.is_dir() else copy
         env = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

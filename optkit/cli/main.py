@@ -14,10 +14,10 @@ from optkit.core.interrupts import remember_interrupts
 from optkit.core.release import VERSION
 
 COMMANDS = (
-    "init", "convert", "run", "tune", "plan", "lint", "inspect", "validate", "blame", "bench",
-    "devices", "passes", "doctor",
+    "init", "convert", "run", "tune", "plan", "lint", "inspect", "validate", "verify", "blame",
+    "bench", "devices", "passes", "doctor",
 )  # fmt: skip
-GROUPS = ("recipe", "cache")
+GROUPS = ("recipe", "baseline", "cache")
 
 
 def make_app(only: str | None = None) -> typer.Typer:
@@ -60,7 +60,8 @@ def run_command(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         named = arguments[0] if arguments[:1] and arguments[0] in {*COMMANDS, *GROUPS} else None
-        result = make_app(named)(arguments, prog_name="optkit", standalone_mode=False)
+        app = make_app(named)
+        result = app(_lock_named(arguments), prog_name="optkit", standalone_mode=False)
     except typer.TyperException as error:
         return _failed(_usage(error), as_json)
     except OptkitError as error:
@@ -71,6 +72,20 @@ def run_command(arguments: list[str]) -> int:
         kept = "finished steps are kept: the same command goes on from there"
         return _failed(OptkitError("interrupted", kept, exit_code=Exit.INTERRUPTED), as_json)
     return result if isinstance(result, int) else Exit.OK
+
+
+def _lock_named(arguments: list[str]) -> list[str]:
+    """`--locked LOCK` as `--lock LOCK`: the parser knows no option whose value may be left out."""
+    found = list[str]()
+    for word in arguments:
+        flag, sign, value = word.partition("=")
+        if flag == "--locked" and sign:
+            found += ["--lock", value]
+        elif found[-1:] == ["--locked"] and word.endswith(".lock"):
+            found[-1:] = ["--lock", word]
+        else:
+            found.append(word)
+    return found
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,23 +29,35 @@ def run(
     trust_code: options.Trust = False,
     no_cache: options.NoCache = False,
     remeasure: options.Remeasure = False,
+    baseline: options.Baseline = None,
+    baseline_model: options.BaselineModel = None,
+    locked: options.Locked = False,
+    lock: options.Lock = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
     """Run a recipe, or several, then check and time what came out."""
+    from optkit.api import output_folder
     from optkit.cli.several import run_several
     from optkit.console import open_console, print_json
+    from optkit.engine.lock.document import find_lock
     from optkit.engine.run import Wishes
     from optkit.recipe.load import load_recipe
 
-    wishes = Wishes(trust_code, force, remeasure, not no_cache, verbose)
-    if len(recipes) > 1:
-        console = open_console(json=json, quiet=quiet)
-        return run_several(recipes, set_ or (), output, wishes, console, keep_going=keep_going)
-    loaded = load_recipe(recipes[0], set_ or ())
+    wishes = Wishes(
+        trust_code, force, remeasure, not no_cache, verbose, baseline, baseline_model, lock
+    )
     console = open_console(json=json, quiet=quiet)
+    if len(recipes) > 1:
+        return run_several(
+            recipes, set_ or (), output, wishes, console, keep_going=keep_going, locked=locked
+        )
+    (recipe,) = recipes
+    loaded = load_recipe(recipe, set_ or ())
+    if locked and lock is None:
+        wishes = replace(wishes, lock=find_lock(recipe, output or output_folder(loaded)))
     result = run_loaded(loaded, output, wishes, console)
     if json:
         print_json(console, result.manifest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,12 @@ _WORSE = (Exit.OK, Exit.GATED, Exit.BAD_INPUT, Exit.FAILED, Exit.FAULT)
 
 @dataclass(frozen=True)
 class Job:
-    """One recipe, and the folder that it will write; or why it cannot be run."""
+    """One recipe, the folder that it will write, its lock; or why it cannot be run."""
 
     path: Path
     folder: Path
     loaded: LoadedRecipe | None = None
+    lock: Path | None = None
     refusal: OptkitError | None = None
 
 
@@ -36,6 +37,7 @@ def run_several(
     console: Console,
     *,
     keep_going: bool,
+    locked: bool = False,
 ) -> int:
     """Run recipes one after the other; the exit code is the worst of theirs.
 
@@ -43,11 +45,17 @@ def run_several(
     a mistake in one keeps all from running, and what ends badly ends the rest.
 
     Raises:
-        OptkitError: two of them would write the same folder (bad input).
+        OptkitError: two of them would write the same folder, or one lock is named for all (bad
+            input).
     """
     from optkit import console as say
 
-    jobs = [_job(path, overrides, output, wishes) for path in recipes]
+    if wishes.lock:
+        raise bad_input(
+            f"{wishes.lock} is the lock of one recipe, and there are {len(recipes)}",
+            "say --locked: each is held to the lock in its output folder",
+        )
+    jobs = [_job(path, overrides, output, wishes, locked=locked) for path in recipes]
     _check_collisions(jobs)
     runs: list[dict[str, Any]] = []
     broken = any(job.refusal for job in jobs)
@@ -69,7 +77,10 @@ def run_several(
     return max((run["exit"] or Exit.OK for run in runs), key=_WORSE.index)
 
 
-def _job(path: Path, overrides: Sequence[str], output: Path | None, wishes: Wishes) -> Job:
+def _job(
+    path: Path, overrides: Sequence[str], output: Path | None, wishes: Wishes, *, locked: bool
+) -> Job:
+    from optkit.engine.lock.document import FILE, find_lock
     from optkit.engine.output import check_output
     from optkit.recipe.load import load_recipe
 
@@ -78,9 +89,11 @@ def _job(path: Path, overrides: Sequence[str], output: Path | None, wishes: Wish
     try:
         loaded = load_recipe(path, overrides)
         check_output(folder, force=wishes.force, spare=(path, *loaded.files()))
+        lock = folder / FILE  # one beside the recipe may be that of a neighbour
+        held = (lock if lock.is_file() else find_lock(path, folder)) if locked else None
     except OptkitError as error:
         return Job(path, folder, refusal=error)
-    return Job(path, folder, loaded)
+    return Job(path, folder, loaded, held)
 
 
 def _check_collisions(jobs: Sequence[Job]) -> None:
@@ -103,7 +116,7 @@ def _ran(job: Job, wishes: Wishes, console: Console) -> dict[str, Any]:
 
     assert job.loaded is not None
     try:
-        result = run_loaded(job.loaded, job.folder, wishes, console)
+        result = run_loaded(job.loaded, job.folder, replace(wishes, lock=job.lock), console)
     except Exception as error:  # the next recipe is not to suffer from it
         known = error if isinstance(error, OptkitError) else fault(error)
         say.print_error(known, as_json=False)

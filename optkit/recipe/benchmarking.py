@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool
 
@@ -43,5 +43,8 @@ class Benchmark(Section):
     per_query: Count = Field(8, description="inferences that come at once in multi-stream")
     latency_bound_ms: Annotated[Number, Field(gt=0)] = Field(
         100.0, description="what 99 % of the latencies have to keep in server, in milliseconds"
+    )
+    undecided: Literal["pass", "fail"] = Field(
+        "pass", description="what becomes of a gate that the machine is too noisy to decide"
     )
     enabled: StrictBool = Field(True, description="false leaves the timing out")

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from optkit.core.errors import OptkitError, bad_input
+from optkit.recipe.checks.changes import change_problems
 from optkit.recipe.checks.explain import explain
 from optkit.recipe.checks.order import order_problems
 from optkit.recipe.checks.paths import fence_of, path_faults
@@ -173,6 +174,7 @@ def _check(text: str, path: Path, overrides: Sequence[str]) -> _Checked:
         mistakes.append(problem(positions.value(key), message, hint))
     if recipe is not None and not mistakes and not document.unset:
         mistakes += order_problems(recipe, positions)
+        mistakes += change_problems(recipe, positions)
     mistakes = _each_once(_without_followers(mistakes, document))
     mistakes.sort(key=lambda one: (bool(one.override), one.file, one.line, one.column))
     return (None if mistakes else recipe), positions, mistakes

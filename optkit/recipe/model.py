@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from optkit.catalogue import did_you_mean, format_names
 from optkit.recipe.benchmarking import Benchmark
 from optkit.recipe.datasets import Data, Dataset
-from optkit.recipe.gates import Bound, GateName
+from optkit.recipe.gates import Gate, GateName
 from optkit.recipe.inputs import InputSpec, Model
 from optkit.recipe.places import found
 from optkit.recipe.tuning import Tune
@@ -134,8 +134,13 @@ class Recipe(Section):
     benchmark: Annotated[
         Benchmark, BeforeValidator(_as_benchmark, json_schema_input_type=Benchmark | bool)
     ] = Field(Benchmark(), description="what is timed; false for nothing")
-    gates: dict[GateName, Bound] = Field(
+    gates: dict[GateName, Gate] = Field(
         {}, description="bounds on measured figures; missing one fails the run"
+    )
+    baseline: Text | None = Field(
+        None,
+        description="the file, relative to the recipe, that gates' max_increase and max_decrease "
+        "are held against; written by optkit baseline update",
     )
     tune: Tune = Field(Tune(), description="what optkit tune looks for, and among what")
     seed: Annotated[Whole, Field(ge=0)] = Field(0, description="for anything random")

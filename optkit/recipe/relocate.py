@@ -24,7 +24,8 @@ def relocated(loaded: LoadedRecipe, folder: Path) -> Recipe:
         }
     )
     model = recipe.model.model_copy(update={"path": _seen(loaded, recipe.model.path, folder)})
-    moved = recipe.model_copy(update={"model": model, "data": data})
+    baseline = recipe.baseline and _seen(loaded, recipe.baseline, folder)
+    moved = recipe.model_copy(update={"model": model, "data": data, "baseline": baseline})
     return moved.model_copy(update={"outside": _outside(moved, folder)})
 
 

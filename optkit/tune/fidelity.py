@@ -17,9 +17,10 @@ from optkit.core.preprocessing import prepared_inputs, preprocessing_to_json, ra
 from optkit.core.settings import Settings
 from optkit.core.signature import signature_to_json
 from optkit.core.versions import versions
-from optkit.engine import gates
 from optkit.engine.data import Data
-from optkit.engine.proof import figures, summarise, validate
+from optkit.engine.gates import judge as gates
+from optkit.engine.gates.figures import named_figures
+from optkit.engine.proof import summarise, validate
 from optkit.engine.source import about
 from optkit.engine.stage import Workshop
 from optkit.recipe.gates import Bound
@@ -79,8 +80,8 @@ def fidelity(
         if model.digest == shop.source.artifact.digest and precision == "f32":
             raise
         return Fidelity({}, f"does not run: {error.message}")
-    measured = figures({"bytes": model.bytes, "size_ratio": None}, row, [])
-    told = {name: measured[name] for name in STATIC}
+    measured = named_figures({"bytes": model.bytes, "size_ratio": None}, row, [])
+    told = {name: measured[name][0].value for name in STATIC}
     word = variant.precision if variant.precision != "fp32" else _ROUGHER[precision]
     rows = [gates.outputs_gate(row["outputs"])]
     if variant.precision != "fp32":
@@ -91,7 +92,7 @@ def fidelity(
     rows += gates.judge(static, measured, word, changed)
     missed = [f"{row['name']} is {_short(row['value'])}, not {row['bound']}" for row in rows
               if not row["held"]]  # fmt: skip
-    return Fidelity(told, "; ".join(missed), excess(static, measured))
+    return Fidelity(told, "; ".join(missed), excess(static, told))
 
 
 def excess(bounds: Mapping[str, Bound], found: Mapping[str, float | None]) -> dict[str, float]:

@@ -46,7 +46,7 @@ def test_killed_at_any_moment_it_goes_on_from_the_last_finished_step(undisturbed
             run.wait(chance.uniform(0.1, 0.9) * seconds)
         run.send_signal(signal.SIGKILL)
         run.communicate()
-        now = sorted((store / "v1" / "steps").glob("*/*/record.json"))
+        now = sorted((store / "v2" / "steps").glob("*/*/record.json"))
         assert len(now) >= kept
         kept = len(now)
     assert finished(start(out, store)) == 0
@@ -102,7 +102,7 @@ def test_an_interrupt_keeps_what_finished(undisturbed, tmp_path):
     """Ctrl-C once a step is kept: exit 130, no output, nothing half-done."""
     store = tmp_path / "store"
     run = start(tmp_path / "out", store)
-    while not list((store / "v1" / "steps").glob("*/*/record.json")):
+    while not list((store / "v2" / "steps").glob("*/*/record.json")):
         assert run.poll() is None
         time.sleep(0.01)
     run.send_signal(signal.SIGINT)

@@ -216,7 +216,7 @@ MISTAKES = {
     ),
     "gate without bound": (
         HEAD + "gates: {speedup: {}}\n",
-        "4:18: a gate needs 'max' or 'min'",
+        "4:18: a gate needs 'max' or 'min' or 'max_increase' or 'max_decrease'",
         "write {max: 0.01}",
     ),
     "unknown key of a gate": (

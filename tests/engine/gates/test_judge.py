@@ -6,7 +6,8 @@ from torch import nn
 
 from optkit.catalogue import find_pass
 from optkit.core.errors import Exit
-from optkit.engine import gates
+from optkit.engine.gates import judge as gates
+from optkit.engine.gates.figures import Figure
 from optkit.recipe.gates import Bound
 
 
@@ -98,7 +99,7 @@ def test_a_figure_that_was_not_measured_is_missed(convert, onnx_model):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_figure_that_is_no_number_is_missed(bad):
-    (cosine, row) = gates.judge({"max_abs": Bound(max=1)}, {"max_abs": bad}, "fp32")
+    (cosine, row) = gates.judge({"max_abs": Bound(max=1)}, {"max_abs": [Figure(bad)]}, "fp32")
     assert not row["held"]
     assert not cosine["held"]
 
@@ -125,10 +126,10 @@ def test_a_bound_of_a_step_that_holds_is_told(convert, onnx_model):
 def test_a_pruned_network_has_a_bound_of_its_own_unless_the_recipe_sets_one():
     passes = [find_pass("prune"), find_pass("fuse_batchnorm")]
     bounds = {
-        word: gates.judge({}, {"cosine": 0.92}, word, passes)[0]["bound"]
+        word: gates.judge({}, {"cosine": [Figure(0.92)]}, word, passes)[0]["bound"]
         for word in ("fp32", "int8")
     }
     assert bounds == {"fp32": ">= 0.9", "int8": ">= 0.9"}
-    (row,) = gates.judge({"cosine": Bound(min=0.99)}, {"cosine": 0.92}, "fp32", passes)
+    (row,) = gates.judge({"cosine": Bound(min=0.99)}, {"cosine": [Figure(0.92)]}, "fp32", passes)
     assert (row["bound"], row["held"]) == (">= 0.99", False)
     assert gates.judge({}, {}, "fp32", passes[1:])[0]["bound"] == ">= 0.9999"

@@ -1,5 +1,5 @@
 from optkit.recipe.dump import dump
-from optkit.recipe.gates import Bound
+from optkit.recipe.gates import Gate
 from optkit.recipe.load import parse
 from optkit.recipe.model import (
     Benchmark,
@@ -89,7 +89,7 @@ def test_every_section_comes_back() -> None:
         to=("onnx", "ir"),
         passes=(PassSpec(name="convert_fp16", options={"keep_io": False}),),
         benchmark=Benchmark(enabled=False),
-        gates={"cosine": Bound(min=0.9, max=1.0)},
+        gates={"cosine": Gate(min=0.9, max=1.0)},
         seed=3,
     )
     text = dump(recipe, header="one\n# two")

@@ -7,7 +7,7 @@ import pytest
 
 from optkit.core.errors import OptkitError
 from optkit.core.signature import DTYPES, Dim
-from optkit.recipe.gates import Bound
+from optkit.recipe.gates import Gate
 from optkit.recipe.load import from_flags, load_recipe, parse, problems
 from optkit.recipe.model import DTYPE, PassSpec
 
@@ -35,7 +35,7 @@ def test_the_example_of_the_contract(example: str, tmp_path: Path) -> None:
         PassSpec(name="quantize_int8", options={"preset": "mixed", "subset_size": 300}),
     )
     assert recipe.benchmark.scenarios == ("single-stream", "offline")
-    assert recipe.gates["speedup"] == Bound(min=1.5)
+    assert recipe.gates["speedup"] == Gate(min=1.5)
     assert recipe.seed == 0
     assert loaded.resolve(recipe.model.path) == tmp_path / "model.pt"
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from optkit.core.errors import OptkitError
-from optkit.recipe.gates import Bound
+from optkit.recipe.gates import Gate
 from optkit.recipe.load import load_recipe, problems_in
 from optkit.recipe.places import Place
 
@@ -42,7 +42,7 @@ def test_own_keys_stand_above_included_ones() -> None:
     own = "include: shared.yaml\ngates: {cosine: {min: 0.99}}\nbenchmark: {scenarios: [server]}\n"
     write("recipe.yaml", HEAD + own)
     recipe = load_recipe("recipe.yaml").recipe
-    assert recipe.gates == {"cosine": Bound(min=0.99), "speedup": Bound(min=1.2)}
+    assert recipe.gates == {"cosine": Gate(min=0.99), "speedup": Gate(min=1.2)}
     assert recipe.benchmark.scenarios == ("server",)
     assert recipe.benchmark.seconds == 9
     assert recipe.precision == "int8"
@@ -83,7 +83,7 @@ def test_an_override_stands_above_all() -> None:
     write("other.yaml", "seed: 5\n")
     write("recipe.yaml", HEAD + "include: shared.yaml\n")
     recipe = load_recipe("recipe.yaml", ["gates.cosine.min=0.5"]).recipe
-    assert recipe.gates == {"cosine": Bound(min=0.5)}
+    assert recipe.gates == {"cosine": Gate(min=0.5)}
     swapped = load_recipe("recipe.yaml", ["include=other.yaml"]).recipe
     assert (swapped.seed, swapped.gates) == (5, {})
 
@@ -170,6 +170,6 @@ def test_an_included_file_lies_outside_where_that_is_asked_for() -> None:
     write("shared/gates.yaml", "gates: {cosine: {min: 0.9}}\ndata: {calibration: {path: c.npz}}\n")
     write("recipes/recipe.yaml", HEAD + "include: ../shared/gates.yaml\noutside: ../shared\n")
     loaded = load_recipe("recipes/recipe.yaml")
-    assert loaded.recipe.gates == {"cosine": Bound(min=0.9)}
+    assert loaded.recipe.gates == {"cosine": Gate(min=0.9)}
     assert loaded.recipe.data.calibration is not None
     assert loaded.recipe.data.calibration.path == "../shared/c.npz"

@@ -1,7 +1,7 @@
 import pytest
 
 from optkit.core.errors import OptkitError
-from optkit.recipe.gates import Bound
+from optkit.recipe.gates import Gate
 from optkit.recipe.load import parse, problems
 
 
@@ -23,7 +23,7 @@ def test_values_are_replaced_and_added(example: str) -> None:
     assert recipe.to == ("onnx", "ir")
     assert recipe.passes is not None
     assert [step.options for step in recipe.passes] == [{}, {"preset": "mixed", "subset_size": 100}]
-    assert recipe.gates["cosine"] == Bound(min=0.9)
+    assert recipe.gates["cosine"] == Gate(min=0.9)
     assert recipe.seed == 7
     assert recipe.model.inputs[0].shape == ("?", 3, 8, 8)
 

@@ -14,8 +14,8 @@ from optkit.core.interrupts import remember_interrupts
 from optkit.core.release import VERSION
 
 COMMANDS = (
-    "convert", "run", "tune", "plan", "lint", "inspect", "validate", "blame", "bench", "devices",
-    "passes", "doctor",
+    "convert", "run", "report", "tune", "plan", "lint", "inspect", "validate", "blame", "bench",
+    "devices", "passes", "doctor",
 )  # fmt: skip
 GROUPS = ("cache",)
 

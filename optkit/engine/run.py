@@ -207,14 +207,19 @@ def _prove(
     reached = reach(target, shop)
     result, base = reached.artifact, _baseline(reached, shop)
     name = result.path.name
-    achieved = summarise(result, shop.store)["precision"]
+    summary = summarise(result, shop.store)
+    achieved = summary["precision"]
     artifact = {
         "path": name,
         "format": result.format,
         "sha256": result.digest,
         "bytes": result.bytes,
         "size_ratio": result.bytes / base.bytes if base else None,
-        "precision": {"requested": target.precision, "achieved": achieved},
+        "precision": {
+            "requested": target.precision,
+            "achieved": achieved,
+            "by_operation": summary["by_operation"],
+        },
         **signature_to_json(result.signature),
     }
     compared = validate(shop, result, data, again=wishes.remeasure)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
 from optkit.cli import options
-from optkit.core.errors import Exit
+from optkit.core.errors import Exit, OptkitError
+from optkit.core.writing import check_folders, to_json, write_text
 
 
 def lint(
     recipes: Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="YAML files.")],
+    sarif: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads it
+        typer.Option(metavar="FILE", help="Write the mistakes as SARIF 2.1.0."),
+    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -20,19 +25,28 @@ def lint(
     import json as formats
 
     from optkit.recipe.load import problems, read_text
+    from optkit.report.sarif import render
 
-    found = [(path, problem) for path in recipes for problem in problems(read_text(path))]
+    check_folders(sarif)
+    try:
+        found = [(path, problem) for path in recipes for problem in problems(read_text(path))]
+    except OptkitError as error:
+        if sarif is not None:
+            write_text(sarif, to_json(render([], [error])))
+        raise
+    rows = [
+        {
+            "path": str(path),
+            "line": problem.line,
+            "column": problem.column,
+            "message": problem.message,
+            "hint": problem.hint,
+        }
+        for path, problem in found
+    ]
+    if sarif is not None:
+        write_text(sarif, to_json(render(rows)))
     if json:
-        rows = [
-            {
-                "path": str(path),
-                "line": problem.line,
-                "column": problem.column,
-                "message": problem.message,
-                "hint": problem.hint,
-            }
-            for path, problem in found
-        ]
         typer.echo(formats.dumps({"problems": rows}, indent=2))
     else:
         for path, problem in found:

@@ -9,7 +9,7 @@ from optkit.report import differences, words
 from optkit.report.pictures.fidelity import error_percent
 from optkit.report.reading import Run
 from optkit.report.reading import names as run_names
-from optkit.report.sections.gates import TONES, standing
+from optkit.report.sections import gates as gate_rows
 from optkit.report.sections.verdict import Verdict, verdict
 from optkit.report.tables import Cell, Table, Told, Tone, parts
 
@@ -53,7 +53,7 @@ def summary(runs: Sequence[Row]) -> Verdict:
     if bad:
         return Verdict("bad", f"{bad} of {len(runs)} did not hold")
     if any(end.tone == "note" for end in ends):
-        return Verdict("note", "none missed a gate, some were too noisy to tell")
+        return Verdict("note", "none missed a gate, some could not be told")
     return Verdict("good", "every gate held")
 
 
@@ -108,9 +108,8 @@ def gates(names: Sequence[str], runs: Sequence[Row]) -> Table:
 
 
 def _gate(row: Row) -> Cell:
-    word = standing(row)
-    measured = Told(f"{words.figure(row['value'])}, bound {row['bound']}")
-    return measured, Told(word, TONES[word])
+    held = Told(f"{gate_rows.measured(row)}, bound {gate_rows.bound(row)}")
+    return held, *parts(gate_rows.told(row))
 
 
 def _sizes(name: str, runs: Sequence[Row]) -> Iterator[tuple[Cell, ...]]:

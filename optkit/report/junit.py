@@ -16,7 +16,6 @@ from optkit.core.errors import OptkitError
 from optkit.report.sections import gates
 from optkit.report.sections.steps import changes
 from optkit.report.tables import parts
-from optkit.report.words import figure
 
 Row = Mapping[str, Any]
 
@@ -78,14 +77,14 @@ def _cases(run: Row) -> Iterator[Case]:
 
 
 def _gate(gate: Row) -> Case:
-    standing = gates.standing(gate)
     name = f"{gate['artifact']}: {gate['name']}"
-    told = f"measured {figure(gate['value'])}, bound {gate['bound']}"
-    if standing == "held":
-        return Case("gate", name, text=told)
-    message = f"{standing}: {gates.sentence(gate)}"
-    outcome: Literal["failure", "skipped"] = "failure" if standing == "missed" else "skipped"
-    return Case("gate", name, outcome=outcome, message=message, text=told)
+    told = f"measured {gates.measured(gate)}, bound {gates.bound(gate)}"
+    message = f"{gates.standing(gate)}: {gates.sentence(gate)}"
+    if not gate["held"]:
+        return Case("gate", name, outcome="failure", message=message, text=told)
+    if gates.undecided(gate):
+        return Case("gate", name, outcome="skipped", message=message, text=told)
+    return Case("gate", name, text="\n".join(filter(None, (told, gates.remark(gate)))))
 
 
 def _properties(run: Row) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optkit.report import words
-from optkit.report.sections.gates import standing
+from optkit.report.sections.gates import undecided
 from optkit.report.tables import Tile, Tone
 
 Row = Mapping[str, Any]
@@ -34,14 +34,14 @@ def verdict(run: Row) -> Verdict:
         error = run.get("error", {})
         told = (error.get("message"), error.get("hint") and f"Fix: {error['hint']}")
         return Verdict("bad", "failed", tuple(filter(None, told)))
-    found = [standing(gate) for gate in run["gates"]]
-    missed, noisy = found.count("missed"), found.count("too noisy")
+    missed = sum(not gate["held"] for gate in run["gates"])
+    open_ = sum(map(undecided, run["gates"]))
     if missed:
         return Verdict("bad", f"{_gates(missed)} missed")
     if run["status"] != "ok":
         return Verdict("bad", "a gate was missed")
-    if noisy:
-        return Verdict("note", f"no gate was missed, {noisy} too noisy to tell")
+    if open_:
+        return Verdict("note", f"no gate was missed, {open_} could not be told")
     return Verdict("good", "every gate held")
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from optkit.console import Console
     from optkit.report.reading import Run
+    from optkit.report.tables import Told
 
 
 def report(
@@ -74,11 +75,15 @@ def _tell(console: Console, found: Sequence[Run], written: list[str]) -> None:
     tables = [content["overview"], *content["figures"], content["gates"]]
     if len(found) > 1:
         for table in tables:
-            rows = [["\n".join(one.text for one in parts(cell)) for cell in row]
-                    for row in table.rows]  # fmt: skip
+            rows = [["\n".join(map(_plain, parts(cell))) for cell in row] for row in table.rows]
             if rows:
                 say.print_table(console, (table.caption, *table.heads[1:]), rows)
     if written:
         say.say(console, f"wrote {', '.join(written)}")
     elif len(found) == 1:
         say.say(console, "nothing was written: name a file with -o, --markdown or --junit")
+
+
+def _plain(one: Told) -> str:
+    """Words that cannot steer a terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in one.text)

@@ -14,6 +14,7 @@ from optkit.report.reading import Run, names
 from optkit.report.sections import candidates, speed
 from optkit.report.sections import profile as profiling
 from optkit.report.tables import parts
+from optkit.report.words import writable
 
 Row = Mapping[str, Any]
 
@@ -80,6 +81,7 @@ def render(template: str, **content: Any) -> str:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: writable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

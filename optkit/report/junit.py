@@ -6,7 +6,6 @@ The form is the one that Jenkins, GitLab and GitHub's actions read (`testsuites`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,11 +15,9 @@ from optkit.core.errors import OptkitError
 from optkit.report.sections import gates
 from optkit.report.sections.steps import changes
 from optkit.report.tables import parts
+from optkit.report.words import writable
 
 Row = Mapping[str, Any]
-
-# What XML 1.0 has no way to write.
-_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -102,11 +99,11 @@ def _document(suites: Sequence[tuple[str, Sequence[Case], Mapping[str, str]]]) -
     every = [case for _, cases, _ in suites for case in cases]
     root = ET.Element("testsuites", {"name": "optkit", **_totals(every)})
     for name, cases, properties in suites:
-        suite = ET.SubElement(root, "testsuite", {"name": _xml(name), **_totals(cases)})
+        suite = ET.SubElement(root, "testsuite", {"name": writable(name), **_totals(cases)})
         if properties:
             held = ET.SubElement(suite, "properties")
             for key, value in properties.items():
-                ET.SubElement(held, "property", {"name": _xml(key), "value": _xml(value)})
+                ET.SubElement(held, "property", {"name": writable(key), "value": writable(value)})
         for case in cases:
             _write(suite, name, case)
     ET.indent(root)
@@ -129,19 +126,15 @@ def _totals(cases: Sequence[Case]) -> dict[str, str]:
 
 def _write(suite: ET.Element, name: str, case: Case) -> None:
     about = {
-        "classname": _xml(f"{name}.{case.group}"),
-        "name": _xml(case.name),
+        "classname": writable(f"{name}.{case.group}"),
+        "name": writable(case.name),
         "time": f"{case.seconds:.3f}",
     }
     element = ET.SubElement(suite, "testcase", about)
     if case.outcome:
-        told = {"message": _xml(case.message)}
+        told = {"message": writable(case.message)}
         if case.outcome != "skipped":
             told["type"] = case.group
-        ET.SubElement(element, case.outcome, told).text = _xml(case.text)
+        ET.SubElement(element, case.outcome, told).text = writable(case.text)
     elif case.text:
-        ET.SubElement(element, "system-out").text = _xml(case.text)
-
-
-def _xml(text: str) -> str:
-    return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+        ET.SubElement(element, "system-out").text = writable(case.text)

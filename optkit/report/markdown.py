@@ -11,6 +11,7 @@ from optkit.report import comparison, sections
 from optkit.report.html import TEMPLATES
 from optkit.report.reading import Run
 from optkit.report.tables import parts
+from optkit.report.words import writable
 
 Row = Mapping[str, Any]
 
@@ -18,7 +19,6 @@ _SIGNS = {"good": "✅ ", "bad": "❌ ", "note": "⚠️ "}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#~|!])")
 _LONGEST = 600
 _SPARSE = re.compile(r"\n{3,}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029]")
 
 
 def render_runs(runs: Sequence[tuple[str, Row | BaseException]]) -> str:
@@ -54,7 +54,7 @@ def escape(value: str) -> str:
 
     A name that begins with @ notifies nobody.
     """
-    plain = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(value.splitlines()))
+    plain = writable(" ".join(value.replace("\t", " ").splitlines()))
     plain = plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = _SPECIAL.sub(r"\\\1", plain)

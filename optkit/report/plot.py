@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 
 from optkit.report.figure import Axis, Figure, Mark, Point, Series
 from optkit.report.ticks import decades, rounds
+from optkit.report.words import writable
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -54,7 +55,9 @@ def draw(figure: Figure) -> Markup:
     row = tall / (ys[1] - ys[0]) if figure.y.rows else 0.0
     _restyle(svg, figure, room, row)
     svg.set("role", "img")
-    svg.set("aria-label", f"{figure.title}. {figure.told}")
+    svg.set("aria-label", writable(f"{figure.title}. {figure.told}"))
+    for text in [one for one in svg.iter() if one.text]:
+        text.text = writable(text.text)
     return Markup(ET.tostring(svg, encoding="unicode"))  # noqa: S704 - the tree escapes
 
 
@@ -107,7 +110,9 @@ def _restyle(svg: Any, figure: Figure, room: float, row: float) -> None:
         series = figure.series[number]
         group.set("class", f"series{number % COLOURS}")
         for path in group.iter("path"):
-            path.set("class", "area" if series.area else "dashed line" if series.dashed else "line")
+            path.set(
+                "class", "area" if series.area else "dashed curve" if series.dashed else "curve"
+            )
             path.set("d", path.get("d") + ("z" if series.area else ""))
         for mark, circle in zip(series.marks, group.iter("circle"), strict=False):
             del circle.attrib["class"]
@@ -116,6 +121,7 @@ def _restyle(svg: Any, figure: Figure, room: float, row: float) -> None:
                 circles.setdefault(number, []).append(circle)
         for text, circle in zip(group.iter("text"), circles.get(number, ()), strict=False):
             text.set("class", "label")
+            text.text = _short(text.text, int(room / _LETTER) - 4)
             x, y = float(circle.get("cx")), float(circle.get("cy"))
             if row:  # above its series, where a row begins
                 _put(text, 0.0, y - row + _LINE + 4, "start")
@@ -126,6 +132,12 @@ def _restyle(svg: Any, figure: Figure, room: float, row: float) -> None:
 def _told(mark: Mark, figure: Figure) -> str:
     named = f"{mark.label}: " if mark.label else ""
     return f"{named}{mark.x:.4g}" + ("" if figure.y.rows else f", {mark.y:.4g}")
+
+
+def _short(text: str, most: int) -> str:
+    """The text without its middle, where it is longer than there is room for."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
 
 
 def _place(

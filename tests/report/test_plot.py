@@ -14,7 +14,7 @@ def drawn(*series, x=None, y=None):
     return ET.fromstring(draw(Figure("title", "told", x or Axis("x"), y or Axis("y"), series)))
 
 
-def path(svg, word="line"):
+def path(svg, word="curve"):
     (found,) = [one for one in svg.iter("path") if one.get("class") == word]
     points = found.get("d").strip("Mz").replace(" L", " ").split()
     return [(float(x), float(y)) for x, y in zip(points[::2], points[1::2], strict=True)]
@@ -65,12 +65,18 @@ def test_labels_keep_clear_of_each_other_and_of_the_edge():
     assert (left.get("text-anchor"), edge.get("text-anchor")) == ("start", "end")
 
 
+def test_a_label_is_no_wider_than_the_picture():
+    (label,) = labels(drawn(Series(marks=[Mark(0, 0, "a" * 300 + "z")])))
+    assert len(label.text) * 6.4 < 380
+    assert (label.text[0], label.text[-1]) == ("a", "z")
+
+
 def test_only_marks_with_a_name_are_labelled_and_every_mark_tells_its_figures():
     svg = drawn(Series(marks=[Mark(1, 2), Mark(3, 4, "b")]))
     (label,) = labels(svg)
     assert label.text == "b"
     second = list(svg.iter("circle"))[1]
-    assert float(label.get("x")) == pytest.approx(float(second.get("cx")) - 8, abs=0.1)
+    assert float(label.get("x")) == pytest.approx(float(second.get("cx")) + 8, abs=0.1)
     assert [one.find("title").text for one in svg.iter("circle")] == ["1, 2", "b: 3, 4"]
 
 
@@ -89,7 +95,7 @@ def test_an_area_is_closed_and_a_bound_is_dashed():
     svg = drawn(Series(line=[(0, 0), (1, 1), (2, 0)], area=True), Series(line=[(0, 1), (2, 1)],
                 dashed=True))  # fmt: skip
     assert [one.get("d")[-1] for one in svg.iter("path") if one.get("class") == "area"] == ["z"]
-    assert [one for one in svg.iter("path") if one.get("class") == "dashed line"]
+    assert [one for one in svg.iter("path") if one.get("class") == "dashed curve"]
 
 
 def test_it_holds_geometry_and_words_alone():

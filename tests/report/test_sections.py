@@ -5,7 +5,6 @@ import pytest
 from optkit.report.sections import gates, precision, size, speed, steps, verdict
 from optkit.report.tables import parts
 
-
 NOISY = "its interval holds the bound: measure longer, or on a quieter machine"
 BETTER = "better than the baseline by more than the bound: optkit baseline update"
 

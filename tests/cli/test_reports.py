@@ -108,6 +108,14 @@ def test_a_folder_that_is_not_there_is_told_before_any_work(refused, shelf, flag
     )  # fmt: skip
 
 
+def test_models_held_against_each_other(optkit, shelf) -> None:
+    flags = ("--reference", shelf / "model.onnx", "--gate", "max_abs<=-1", "--junit", "v.xml", "-q")
+    assert optkit("validate", shelf / "model.xml", *flags).code == 3
+    found = outcomes(Path("v.xml"))
+    assert found["model.xml: outputs"] == "system-out"
+    assert found["model.xml: max_abs"] == "failure"
+
+
 def test_report_renders_again_and_compares(optkit, shelf) -> None:
     for name in ("a", "b"):
         optkit(*RUN, shelf / "model.onnx", "-o", name, "-q")

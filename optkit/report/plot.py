@@ -121,8 +121,8 @@ def _restyle(svg: Any, figure: Figure, room: float, row: float) -> None:
                 circles.setdefault(number, []).append(circle)
         for text, circle in zip(group.iter("text"), circles.get(number, ()), strict=False):
             text.set("class", "label")
-            text.text = _short(text.text, int(room / _LETTER) - 4)
             x, y = float(circle.get("cx")), float(circle.get("cy"))
+            text.text = _short(text.text, room if row else max(x, room - x) - 8)
             if row:  # above its series, where a row begins
                 _put(text, 0.0, y - row + _LINE + 4, "start")
             else:
@@ -134,8 +134,9 @@ def _told(mark: Mark, figure: Figure) -> str:
     return f"{named}{mark.x:.4g}" + ("" if figure.y.rows else f", {mark.y:.4g}")
 
 
-def _short(text: str, most: int) -> str:
-    """The text without its middle, where it is longer than there is room for."""
+def _short(text: str, room: float) -> str:
+    """The text without its middle, where it is longer than there is room for, in pixels."""
+    most = int(0.85 * room / _LETTER)
     half = most // 2
     return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
 

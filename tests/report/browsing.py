@@ -24,9 +24,14 @@ _TEXTS = """() => {
   const found = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const known = new Map();
   const rgba = colour => {
-    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data].map((one, at) => at < 3 ? one : one / 255);
+    if (!known.has(colour)) {
+      canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+      const read = [...canvas.getImageData(0, 0, 1, 1).data];
+      known.set(colour, read.map((one, at) => at < 3 ? one : one / 255));
+    }
+    return known.get(colour);
   };
   const over = (top, under) =>
     top.slice(0, 3).map((one, at) => one * top[3] + under[at] * (1 - top[3]));
@@ -57,7 +62,7 @@ class Seen:
     Attributes:
         page: playwright's.
         complaints: what came on the console, and errors of scripts.
-        requests: addresses that the page asked for, itself left out.
+        requests: addresses that the page asked for, beside its own.
     """
 
     page: Page
@@ -67,6 +72,11 @@ class Seen:
     def evaluate(self, script: str) -> Any:
         """What a script in the page gives."""
         return self.page.evaluate(script)
+
+    def view(self, size: tuple[int, int], scheme: str) -> None:
+        """Look at it at a size, in light or dark."""
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.page.emulate_media(color_scheme=scheme)
 
     def texts(self) -> list[dict[str, Any]]:
         """Each visible text with its contrast to what it stands on (WCAG 2.2)."""
@@ -88,24 +98,16 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, file: Path, size: tuple[int, int], scheme: str) -> Iterator[Seen]:
-    """A page at a size, in light or dark."""
-    context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, offline=True
-    )
+def opened(browser: Browser, file: Path) -> Iterator[Seen]:
+    """A page in a context of its own, without a network."""
+    context = browser.new_context(offline=True)
     seen = Seen(context.new_page())
     address = file.resolve().as_uri()
     seen.page.on("console", lambda message: seen.complaints.append(message.text))
     seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    seen.page.on(
-        "request",
-        lambda request: (
-            request.url != address
-            and not request.url.startswith("data:")
-            and seen.requests.append(request.url)
-        ),
-    )
+    seen.page.on("request", lambda request: seen.requests.append(request.url))
     seen.page.goto(address)
+    seen.requests.remove(address)
     try:
         yield seen
     finally:

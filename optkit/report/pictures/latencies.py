@@ -62,7 +62,7 @@ def _ridge(label: str, row: Row, floor: float) -> Series:
 
 def _asked(row: Row) -> str:
     """A row by its model, its device and what else was asked for."""
-    return " ".join(map(str, (row["artifact"], row["device"], *row["asked"].values())))
+    return " ".join(map(str, (row["artifact"], row["device"], *(row.get("asked") or {}).values())))
 
 
 def _named(name: str, row: Row) -> str:

@@ -188,7 +188,7 @@ def _estimates(
         value, low, high = map(write, one)
         told = Told(f"{value} ({low} to {high})")
         first = found[0]
-        if at and first and min(*first, *one) > 0:
+        if at and first and one != first and min(*first, *one) > 0:
             pair = (one, first) if inverse else (first, one)
             cells.append((told, differences.speed(*pair)))
         else:

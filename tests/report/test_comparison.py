@@ -47,6 +47,12 @@ def test_the_same_figures_in_columns_with_the_difference_from_the_first(runs):
     assert second[1].endswith("slower")
 
 
+def test_the_same_measurement_is_no_difference(runs):
+    found = comparison.of_runs([runs[0], runs[0]])
+    for row in found["figures"][0].rows:
+        assert len(parts(row[2])) == 1, row
+
+
 def test_only_libraries_that_differ_are_told(runs):
     told = [row[0] for row in comparison.of_runs(runs)["overview"].rows]
     assert told == ["verdict", "model", "steps", "processor", "optkit", "openvino"]

@@ -55,7 +55,7 @@ def test_gates_that_need_a_look_come_first():
 
 def step(**more):
     return {"pass": "p", "options": {}, "seconds": 0.5, "cached": False, "changed": True,
-            "reason": None, "details": {}, "artifact": {"format": "ir", "bytes": 50},
+            "reason": None, "details": {}, "artifact": {"format": "ir", "bytes": 50, "sha256": "1"},
             **more}  # fmt: skip
 
 
@@ -77,10 +77,17 @@ def test_what_a_step_changed(row, told):
 
 
 def test_steps_grow_and_shrink_and_are_cached():
-    rows = steps.table({"model": {"bytes": 100}, "steps": [step(), step(cached=True)]}).rows
+    run = {"model": {"bytes": 100}, "artifacts": [], "steps": [step(), step(cached=True)]}
+    rows = steps.table(run).rows
     assert [(row[0], row[2], row[4]) for row in rows] == [
         ("1. p", "−50.0 %", "0.50 s"), ("2. p", "±0 %", "cached"),
     ]  # fmt: skip
+
+
+def test_steps_towards_another_result_do_not_grow_out_of_the_first():
+    run = {"model": {"bytes": 100}, "artifacts": [{"sha256": "1"}, {"sha256": "2"}],
+           "steps": [step(), step()]}  # fmt: skip
+    assert [row[2] for row in steps.table(run).rows] == ["−50.0 %", ""]
 
 
 def test_what_was_tried_is_a_table_of_its_own():

@@ -15,18 +15,20 @@ _MOST_NAMES = 8
 
 def table(run: Row) -> Table:
     """Each pass in order: what it made, what it changed, and the options that it was given."""
-    before = run["model"]["bytes"]
+    before: Row | None = run["model"]
+    results = {one["sha256"] for one in run["artifacts"]}
     rows = []
     for number, step in enumerate(run["steps"], 1):
-        after = step["artifact"]["bytes"]
+        made = step["artifact"]
         rows.append((
             f"{number}. {step['pass']}",
-            f"{step['artifact']['format']}, {words.size(after)}",
-            _grown(before, after),
+            f"{made['format']}, {words.size(made['bytes'])}",
+            _grown(before, made),
             changes(step),
             "cached" if step["cached"] else words.seconds(step["seconds"]),
         ))
-        before = after
+        # What comes after a result leads to another: it did not begin there.
+        before = None if made["sha256"] in results and len(results) > 1 else made
     heads = ("step", "gives", "size", "what changed", "time")
     return Table("Steps", heads, rows, frozenset({2, 4}))
 
@@ -52,10 +54,13 @@ def candidates(step: Row) -> Table | None:
     )
 
 
-def _grown(before: int, after: int) -> str:
-    if not before or before == after:
+def _grown(before: Row | None, after: Row) -> str:
+    if before is None:
+        return ""
+    if before["bytes"] == after["bytes"] or not before["bytes"]:
         return "±0 %"
-    return f"{100 * (after - before) / before:+.1f} %".replace("-", "−")
+    change = 100 * (after["bytes"] - before["bytes"]) / before["bytes"]
+    return f"{change:+.1f} %".replace("-", "−")
 
 
 def _details(step: Row) -> Iterator[str]:

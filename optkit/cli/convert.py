@@ -35,6 +35,8 @@ def convert(
     no_cache: options.NoCache = False,
     remeasure: options.Remeasure = False,
     force: options.Force = False,
+    markdown: options.Markdown = None,
+    junit: options.Junit = None,
     seed: Annotated[int, typer.Option(help="For anything random.")] = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -43,6 +45,7 @@ def convert(
     """Convert a model, then check and time what came out."""
     from optkit.api import request
     from optkit.cli.plan import show_plan
+    from optkit.cli.reports import reporting
     from optkit.cli.run import run_loaded
     from optkit.console import open_console, print_json
     from optkit.engine.run import Wishes
@@ -69,7 +72,9 @@ def convert(
     if dry_run:
         show_plan(loaded, wishes, console)
     else:
-        result = run_loaded(loaded, output, wishes, console)
+        with reporting(markdown, junit, str(model)) as reports:
+            result = run_loaded(loaded, output, wishes, console)
+            reports.add(str(model), result.manifest)
         exit_code = result.exit_code
         if json:
             print_json(console, result.manifest)

@@ -14,8 +14,8 @@ from optkit.core.interrupts import remember_interrupts
 from optkit.core.release import VERSION
 
 COMMANDS = (
-    "init", "convert", "run", "tune", "plan", "lint", "inspect", "validate", "verify", "blame",
-    "bench", "devices", "passes", "doctor",
+    "init", "convert", "run", "report", "tune", "plan", "lint", "inspect", "validate", "verify",
+    "blame", "bench", "devices", "passes", "doctor",
 )  # fmt: skip
 GROUPS = ("recipe", "baseline", "cache")
 

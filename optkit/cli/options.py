@@ -51,6 +51,17 @@ Report = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(metavar="FILE", help="Write what was found, with pictures, to this HTML page."),
 ]
+Markdown = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        metavar="FILE",
+        help="Write the report as Markdown; added to the file where it is $GITHUB_STEP_SUMMARY.",
+    ),
+]
+Junit = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(metavar="FILE", help="Write JUnit XML: each step and each gate a test case."),
+]
 Inputs = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(

@@ -34,12 +34,15 @@ def run(
     locked: options.Locked = False,
     lock: options.Lock = None,
     force: options.Force = False,
+    markdown: options.Markdown = None,
+    junit: options.Junit = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
     """Run a recipe, or several, then check and time what came out."""
     from optkit.api import output_folder
+    from optkit.cli.reports import reporting
     from optkit.cli.several import run_several
     from optkit.console import open_console, print_json
     from optkit.engine.lock.document import find_lock
@@ -50,15 +53,18 @@ def run(
         trust_code, force, remeasure, not no_cache, verbose, baseline, baseline_model, lock
     )
     console = open_console(json=json, quiet=quiet)
-    if len(recipes) > 1:
-        return run_several(
-            recipes, set_ or (), output, wishes, console, keep_going=keep_going, locked=locked
-        )
-    (recipe,) = recipes
-    loaded = load_recipe(recipe, set_ or ())
-    if locked and lock is None:
-        wishes = replace(wishes, lock=find_lock(recipe, output or output_folder(loaded)))
-    result = run_loaded(loaded, output, wishes, console)
+    recipe, *others = recipes
+    with reporting(markdown, junit, str(recipe)) as reports:
+        if others:
+            return run_several(
+                recipes, set_ or (), output, wishes, console, reports,
+                keep_going=keep_going, locked=locked,
+            )  # fmt: skip
+        loaded = load_recipe(recipe, set_ or ())
+        if locked and lock is None:
+            wishes = replace(wishes, lock=find_lock(recipe, output or output_folder(loaded)))
+        result = run_loaded(loaded, output, wishes, console)
+        reports.add(str(recipe), result.manifest)
     if json:
         print_json(console, result.manifest)
     return result.exit_code

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from optkit.core.errors import Exit, OptkitError, bad_input
 
 if TYPE_CHECKING:
+    from optkit.cli.reports import Reports
     from optkit.console import Console
     from optkit.engine.run import Wishes
     from optkit.recipe.load import LoadedRecipe
@@ -35,6 +36,7 @@ def run_several(
     output: Path | None,
     wishes: Wishes,
     console: Console,
+    reports: Reports,
     *,
     keep_going: bool,
     locked: bool = False,
@@ -64,11 +66,12 @@ def run_several(
         if job.refusal:
             say.print_error(job.refusal, as_json=False)
             row |= _failure(job.refusal)
+            reports.add(str(job.path), job.refusal)
         elif not keep_going and (broken or any(run["exit"] for run in runs)):
             row["status"] = "not run"
         else:
             say.say(console, f"\n{job.path}")
-            row |= _ran(job, wishes, console)
+            row |= _ran(job, wishes, console, reports)
         runs.append(row)
     if console.json:
         say.print_json(console, {"runs": runs})
@@ -108,7 +111,7 @@ def _check_collisions(jobs: Sequence[Job]) -> None:
         taken[place] = job.path
 
 
-def _ran(job: Job, wishes: Wishes, console: Console) -> dict[str, Any]:
+def _ran(job: Job, wishes: Wishes, console: Console, reports: Reports) -> dict[str, Any]:
     """Run one; what it came to."""
     from optkit import console as say
     from optkit.cli.main import fault
@@ -120,7 +123,9 @@ def _ran(job: Job, wishes: Wishes, console: Console) -> dict[str, Any]:
     except Exception as error:  # the next recipe is not to suffer from it
         known = error if isinstance(error, OptkitError) else fault(error)
         say.print_error(known, as_json=False)
+        reports.add(str(job.path), known.manifest or known)
         return _failure(known)
+    reports.add(str(job.path), result.manifest)
     return {**result.manifest, "output": str(result.folder), "exit": int(result.exit_code)}
 
 

@@ -23,6 +23,7 @@ def validate(
     trust_code: options.Trust = False,
     no_cache: options.NoCache = False,
     remeasure: options.Remeasure = False,
+    junit: options.Junit = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -30,23 +31,27 @@ def validate(
     """Compare a model's outputs with a reference's on the same inputs."""
     from optkit import console as say
     from optkit.api import request
+    from optkit.cli.reports import reporting
     from optkit.engine.comparison import check_model
     from optkit.engine.run import Wishes
 
-    loaded = request(
-        reference,
-        inputs=inputs,
-        data=data,
-        labels=labels,
-        metric=metric,
-        gates=gate,
-        factory=factory,
-        calibrates=False,
-    )
-    wishes = Wishes(trusted=trust_code, remeasure=remeasure, cache=not no_cache, verbose=verbose)
-    console = say.open_console(json=json, quiet=quiet)
-    with say.progress(console) as listen:
-        document: dict[str, Any] = check_model(loaded, model, wishes, listen)
+    with reporting(None, junit, str(model)) as reports:
+        loaded = request(
+            reference,
+            inputs=inputs,
+            data=data,
+            labels=labels,
+            metric=metric,
+            gates=gate,
+            factory=factory,
+            calibrates=False,
+        )
+        wishes = Wishes(trust_code, remeasure=remeasure, cache=not no_cache, verbose=verbose)
+        console = say.open_console(json=json, quiet=quiet)
+        with say.progress(console) as listen:
+            document: dict[str, Any] = check_model(loaded, model, wishes, listen)
+        rows = [{"artifact": model.name, **row} for row in document["gates"]]
+        reports.add(str(model), {"gates": rows})
     if json:
         say.print_json(console, document)
     elif not quiet:

@@ -32,14 +32,30 @@ class Summary:
         parameters: number of trained values.
         flops: floating-point operations of one inference at batch 1 (a multiply-add counts two);
             None where shapes do not tell.
-        precision: operations that carry weights, by the precision found: `fp32`, `fp16`, `int8`
-            (weights and activations), `w8a16`, `w4a16` (weights alone).
+        weighted: operations that carry weights, by type and by the precision found: `fp32`,
+            `fp16`, `int8` (weights and activations), `w8a16`, `w4a16` (weights alone).
     """
 
     operations: Mapping[str, int]
     parameters: int
     flops: int | None
-    precision: Mapping[str, int]
+    weighted: Mapping[tuple[str, str], int]
+
+    @property
+    def precision(self) -> dict[str, int]:
+        """Operations that carry weights, by precision."""
+        found: dict[str, int] = {}
+        for (_, word), count in self.weighted.items():
+            found[word] = found.get(word, 0) + count
+        return found
+
+    @property
+    def by_operation(self) -> dict[str, dict[str, int]]:
+        """The same for each type of operation."""
+        found: dict[str, dict[str, int]] = {}
+        for (kind, word), count in self.weighted.items():
+            found.setdefault(kind, {})[word] = count
+        return found
 
 
 class Format(Protocol):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import os
-import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,16 @@ def check_folders(*paths: Path | None) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put text into a file.
+    """Put text into a file: whole or not at all, unless it is a pipe or a device.
 
     Raises:
         OptkitError: it cannot be written (bad input).
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+        else:
+            _replace(path.resolve(), text)
     except OSError as error:
         raise bad_input(f"cannot write {path}: {error.strerror}", "name another file") from None
 
@@ -44,18 +48,40 @@ def replace_text(path: Path, text: str) -> None:
     Raises:
         OptkitError: it cannot be written (bad input).
     """
-    place = path.resolve()
-    beside = place.with_name(f".{place.name}.optkit-{os.getpid()}")
     try:
-        with place.open("rb") as file:
-            mark = codecs.BOM_UTF8 if file.read(3) == codecs.BOM_UTF8 else b""
-        beside.write_bytes(mark + text.encode())
-        shutil.copymode(place, beside)
-        beside.replace(place)
+        with path.open("rb") as file:
+            mark = "\ufeff" if file.read(3) == codecs.BOM_UTF8 else ""
+        _replace(path.resolve(), mark + text)
     except OSError as error:
         raise bad_input(f"cannot write {path}: {error.strerror}", "check its folder") from None
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add text to the end of a file, in one piece.
+
+    Raises:
+        OptkitError: it cannot be written (bad input).
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise bad_input(f"cannot write {path}: {error.strerror}", "name another file") from None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside the file's place, then move it in; it keeps the mode that it had."""
+    mode = path.stat().st_mode if path.exists() else None
+    if mode is not None and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        if mode is not None:
+            aside.chmod(stat.S_IMODE(mode))
+        aside.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
 
 
 def to_json(manifest: Any) -> str:

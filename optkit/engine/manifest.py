@@ -97,7 +97,9 @@ def make_manifest(
     }
     if failure is None:
         return manifest
-    told = {"message": failure.message, "hint": failure.hint, "exit": int(failure.exit_code)}
+    told: Row = {"message": failure.message, "hint": failure.hint, "exit": int(failure.exit_code)}
+    if isinstance(failure, StepError) and failure.step:
+        told["step"] = failure.step
     return manifest | {"status": "failed", "error": told}
 
 

@@ -42,7 +42,8 @@ def summarise(artifact: Artifact, store: Store) -> Row:
             "operations": dict(found.operations),
             "parameters": found.parameters,
             "flops": found.flops,
-            "precision": dict(found.precision),
+            "precision": found.precision,
+            "by_operation": found.by_operation,
         }
 
     return dict(store.fact(about(artifact, "summary"), read))

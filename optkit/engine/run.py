@@ -249,14 +249,19 @@ def _prove(
     # A source that is in a lower precision itself has no FP32 to be compared with.
     base = before if summary["precision"].keys() <= {"fp32"} else None
     name = result.path.name
-    achieved = summarise(result, shop.store)["precision"]
+    summary = summarise(result, shop.store)
+    achieved = summary["precision"]
     artifact = {
         "path": name,
         "format": result.format,
         "sha256": result.digest,
         "bytes": result.bytes,
         "size_ratio": result.bytes / base.bytes if base else None,
-        "precision": {"requested": target.precision, "achieved": achieved},
+        "precision": {
+            "requested": target.precision,
+            "achieved": achieved,
+            "by_operation": summary["by_operation"],
+        },
         "network": network_of(summary),
         "samples": f"{name}{SUFFIX}",
         **signature_to_json(result.signature),

@@ -59,6 +59,7 @@ class StepError(OptkitError):
 
     Attributes:
         cause: what the step said.
+        step: its name; empty where every route was refused.
         results: the steps done before it; of several routes, on the one that came furthest.
         refused: whether a conversion merely does not take the model: another route may do.
         refusals: the routes that were tried.
@@ -70,6 +71,7 @@ class StepError(OptkitError):
         hint: str,
         *,
         cause: str = "",
+        step: str = "",
         results: Sequence[StepResult] = (),
         refused: bool = False,
         refusals: Sequence[Refusal] = (),
@@ -77,6 +79,7 @@ class StepError(OptkitError):
     ) -> None:
         super().__init__(message, hint, exit_code=exit_code)
         self.cause = cause
+        self.step = step
         self.results = tuple(results)
         self.refused = refused
         self.refusals = tuple(refusals)
@@ -196,6 +199,7 @@ def _explain(error: Exception, item: Pass, shop: Workshop, done: list[StepResult
         f"step '{item.name}' failed: {cause}" + (f" (done{where}: {names})" if done else ""),
         hint,
         cause=cause,
+        step=item.name,
         results=done,
         refused=item.gives is not None and exit_code is Exit.FAILED and not tampered,
         exit_code=exit_code,

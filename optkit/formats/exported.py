@@ -92,7 +92,7 @@ def summary(artifact: Artifact) -> Summary:
         operations=dict(graphs.operations(program.graph)),
         parameters=sum(tensor.numel() for tensor in program.parameters()),
         flops=graphs.flops(program.graph),
-        precision=dict(graphs.precision(program.graph, _weights(program))),
+        weighted=graphs.weighted(program.graph, _weights(program)),
     )
 
 

@@ -120,7 +120,7 @@ def summary(artifact: Artifact) -> Summary:
         operations=dict(Counter(k for k in kinds if k not in {"Constant", "Parameter", "Result"})),
         parameters=graphs.parameters(model),
         flops=graphs.flops(_static(model, artifact.signature)),
-        precision=dict(graphs.precision(model)),
+        weighted=graphs.weighted(model),
     )
 
 

@@ -155,7 +155,10 @@ def summary(artifact: Artifact) -> Summary:
     leaves = [layer for layer in network.modules() if not list(layer.children())]
     layers = (torch.nn.modules.conv._ConvNd, torch.nn.Linear, torch.nn.RNNBase)
     words = [
-        _WORDS.get(str(next(layer.parameters()).dtype).removeprefix("torch."), "fp32")
+        (
+            type(layer).__name__,
+            _WORDS.get(str(next(layer.parameters()).dtype).removeprefix("torch."), "fp32"),
+        )
         for layer in leaves
         if isinstance(layer, layers)
     ]
@@ -163,7 +166,7 @@ def summary(artifact: Artifact) -> Summary:
         operations=dict(Counter(type(layer).__name__ for layer in leaves)),
         parameters=sum(tensor.numel() for tensor in network.parameters()),
         flops=None,
-        precision=dict(Counter(words)),
+        weighted=Counter(words),
     )
 
 

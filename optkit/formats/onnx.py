@@ -185,7 +185,7 @@ def summary(artifact: Artifact) -> Summary:
         operations=dict(Counter(kind for kind in kinds if kind != "Constant")),
         parameters=graphs.parameters(model.graph),
         flops=_flops(model),
-        precision=dict(graphs.precision(model.graph)),
+        weighted=graphs.weighted(model.graph),
     )
 
 

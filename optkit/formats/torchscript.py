@@ -118,7 +118,7 @@ def summary(artifact: Artifact) -> Summary:
         operations=dict(graphs.operations(frozen)),
         parameters=trained or graphs.constants(frozen),
         flops=None if graphs.recurs(frozen) else _flops(model, artifact.signature),
-        precision=dict(graphs.precision(frozen)),
+        weighted=graphs.weighted(frozen),
     )
 
 

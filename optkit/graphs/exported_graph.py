@@ -34,9 +34,14 @@ def operations(graph: Any) -> Counter[str]:
     return Counter(name for node in graph.nodes if (name := operation(node)) is not None)
 
 
-def precision(graph: Any, weights: frozenset[str]) -> Counter[str]:
-    """Operations that carry weights, by precision; `weights` names the placeholders of weights."""
-    found: Counter[str] = Counter()
+def weighted(graph: Any, weights: frozenset[str]) -> Counter[tuple[str, str]]:
+    """Operations that carry weights, by type and precision.
+
+    Args:
+        graph: the program's.
+        weights: names of the placeholders that stand for weights.
+    """
+    found: Counter[tuple[str, str]] = Counter()
     for node in graph.nodes:
         operands = _operands(node)
         for operand, other in zip(operands, reversed(operands), strict=True):
@@ -45,7 +50,8 @@ def precision(graph: Any, weights: frozenset[str]) -> Counter[str]:
                 continue
             word = _WORDS.get(str(source.meta["val"].dtype).removeprefix("torch."), "fp32")
             both = quantized and (other is operand or _origin(other)[1])
-            found["int8" if both and word in {"w8a16", "fp32"} else word] += 1
+            word = "int8" if both and word in {"w8a16", "fp32"} else word
+            found[operation(node) or str(node.target), word] += 1
             break
     return found
 

@@ -47,9 +47,9 @@ def parameters(model: Any) -> int:
     return total
 
 
-def precision(model: Any) -> Counter[str]:
-    """Operations that carry weights, by the precision found."""
-    found: Counter[str] = Counter()
+def weighted(model: Any) -> Counter[tuple[str, str]]:
+    """Operations that carry weights, by type and the precision found."""
+    found: Counter[tuple[str, str]] = Counter()
     for node in walk(model):
         places = (1, 0) if node.get_type_name() in _WEIGHTED else ()
         if node.get_type_name() in _RECURRENT:
@@ -57,7 +57,8 @@ def precision(model: Any) -> Counter[str]:
         for place, other in (places, places[::-1]) if places else ():
             if (word := _weight_precision(node.input_value(place))) is not None:
                 quantized = word in {"w8a16", "fake"} and _is_quantized(node.input_value(other))
-                found["int8" if quantized else "fp32" if word == "fake" else word] += 1
+                word = "int8" if quantized else "fp32" if word == "fake" else word
+                found[node.get_type_name(), word] += 1
                 break
     return found
 

@@ -107,21 +107,21 @@ def _data_places(op_type: str) -> tuple[int, ...]:
     )
 
 
-def precision(graph: onnx.GraphProto) -> Counter[str]:
-    """Operations that carry weights, by the precision found."""
-    found: Counter[str] = Counter()
+def weighted(graph: onnx.GraphProto) -> Counter[tuple[str, str]]:
+    """Operations that carry weights, by type and the precision found."""
+    found: Counter[tuple[str, str]] = Counter()
     for node, scope in walk(graph):
         if node.op_type in _INTEGER:
-            found["int8"] += 1
+            found[node.op_type, "int8"] += 1
         elif node.op_type == "MatMulNBits":
-            found[f"w{attribute(node, 'bits', 4)}a16"] += 1
+            found[node.op_type, f"w{attribute(node, 'bits', 4)}a16"] += 1
         elif node.op_type in _WEIGHT_PLACES:
             for place, other in (_WEIGHT_PLACES[node.op_type], (0, 1)):
                 if len(node.input) > max(place, other) and (
                     word := _weight_precision(node.input[place], scope)
                 ):
                     quantized = word[0] == "w" and _is_dequantized(node.input[other], scope)
-                    found["int8" if quantized else word] += 1
+                    found[node.op_type, "int8" if quantized else word] += 1
                     break
     return found
 

@@ -44,10 +44,15 @@ def nodes(block: Any) -> Iterator[Any]:
 def operations(graph: Any) -> Counter[str]:
     """How often each operation that gives tensors occurs; `aten` overloads are one."""
     return Counter(
-        node.kind().removeprefix("aten::").replace("::", ".")
+        _type(node)
         for node in nodes(graph)
         if not node.kind().startswith("prim::") and any(map(_holds_tensors, node.outputs()))
     )
+
+
+def _type(node: Any) -> str:
+    """An operation's name, without `aten`."""
+    return str(node.kind()).removeprefix("aten::").replace("::", ".")
 
 
 def constants(graph: Any) -> int:
@@ -65,14 +70,15 @@ def recurs(graph: Any) -> bool:
     return any(node.kind() in _RECURRENT for node in nodes(graph))
 
 
-def precision(graph: Any) -> Counter[str]:
-    """Operations that carry weights, by precision."""
-    found: Counter[str] = Counter()
+def weighted(graph: Any) -> Counter[tuple[str, str]]:
+    """Operations that carry weights, by type and precision."""
+    found: Counter[tuple[str, str]] = Counter()
     for node in nodes(graph):
         if node.kind().startswith(_QUANTIZED):
-            found["int8"] += 1
+            found[_type(node), "int8"] += 1
         elif (weight := weight_of(node)) is not None:
-            found[_WORDS.get(str(weight.dtype).removeprefix("torch."), "fp32")] += 1
+            word = _WORDS.get(str(weight.dtype).removeprefix("torch."), "fp32")
+            found[_type(node), word] += 1
     return found
 
 

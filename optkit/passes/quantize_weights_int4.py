@@ -78,7 +78,7 @@ def quantize_weights_int4(artifact: Artifact, options: Options, context: Context
             where none was given (bad input).
     """
     from optkit.formats import ir
-    from optkit.graphs.ir_graph import precision
+    from optkit.graphs.ir_graph import weighted
     from optkit.quantization.weights import compress_weights
 
     samples = context.samples() if _looks_at_data(options) else None
@@ -104,7 +104,7 @@ def quantize_weights_int4(artifact: Artifact, options: Options, context: Context
     )
     path = context.output / "model.xml"
     ir.save(small, path)
-    held = precision(small)["w4a16"]
+    held = sum(count for (_, word), count in weighted(small).items() if word == "w4a16")
     reason = None if held else "no matrix product takes 4 bits; its weights have 8"
     details = {"in_4_bits": held, "data": given is not None}
     return Outcome(path, reason, details)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from optkit.report import comparison, sections
 from optkit.report.pictures import fidelity, latencies, roofline, search, sensitivity
-from optkit.report.plot import Figure, layout
+from optkit.report.pictures import runs as pictured
+from optkit.report.plot import draw
+from optkit.report.reading import Run, names
+from optkit.report.sections import candidates, speed
+from optkit.report.sections import profile as profiling
+from optkit.report.tables import parts
+from optkit.report.words import writable
 
 Row = Mapping[str, Any]
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def documents(manifest: dict[str, Any]) -> Mapping[str, str]:
@@ -19,11 +28,21 @@ def documents(manifest: dict[str, Any]) -> Mapping[str, str]:
 
 def render_run(manifest: Row) -> str:
     """The page of a run, from its manifest."""
-    return _page(
+    return render(
         "run.html.j2",
-        run=manifest,
-        pictures=_laid_out((*latencies.of_run(manifest), *fidelity.of_run(manifest))),
-        sensitivities=_laid_out(sensitivity.of_run(manifest)),
+        **sections.of_run(manifest),
+        latencies=list(latencies.of_run(manifest)),
+        trades=list(fidelity.of_run(manifest)),
+        losses=list(sensitivity.of_run(manifest)),
+    )
+
+
+def render_comparison(runs: Sequence[Run]) -> str:
+    """The page of several runs side by side."""
+    return render(
+        "comparison.html.j2",
+        **comparison.of_runs(runs),
+        drawn=list(pictured.of_runs(names(runs), [run.manifest for run in runs])),
     )
 
 
@@ -34,43 +53,37 @@ def render_benchmark(rows: Sequence[Row], profile: Sequence[Row] = ()) -> str:
         rows: of a benchmark.
         profile: of `optkit bench --profile`.
     """
-    return _page(
+    return render(
         "benchmark.html.j2",
-        rows=rows,
-        latencies=_laid_out(latencies.of_benchmark(rows)),
-        profile=profile,
-        rooflines=_laid_out(roofline.of_profile(profile)),
+        models=list(dict.fromkeys(row["artifact"] for row in rows)),
+        speed=speed.table(rows),
+        latencies=list(latencies.of_benchmark(rows)),
+        profiles=list(map(profiling.of_model, profile)),
+        rooflines=list(roofline.of_profile(profile)),
     )
 
 
 def render_search(found: Row) -> str:
     """The page of a search, from what `optkit tune` tells."""
-    return _page("search.html.j2", found=found, pictures=_laid_out(search.of_search(found)))
+    return render(
+        "search.html.j2",
+        found=found,
+        candidates=candidates.table(found),
+        drawn=list(search.of_search(found)),
+    )
 
 
-def _laid_out(figures: Iterable[Figure]) -> list[dict[str, Any]]:
-    return [layout(figure) for figure in figures]
-
-
-def _page(template: str, **content: Any) -> str:
+def render(template: str, **content: Any) -> str:
+    """A template filled in; whatever is not markup already is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: writable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"size": _size, "figure": _figure, "share": "{:.1%}".format}
+    environment.filters |= {"draw": draw, "parts": parts}
     return environment.get_template(template).render(**content)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.2f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
-
-
-def _figure(value: Any) -> str:
-    if value is None:
-        return "not measured"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,198 +1,168 @@
-"""Points, lines and areas on two axes: the geometry of a picture; `plot.svg.j2` draws it."""
+"""Draws a figure as an SVG picture for a page.
+
+Drawn by pygal. What it writes is stripped to geometry: scripts, styles and comments go, colours
+come from the page's own style, so that one picture serves light and dark. Of the libraries that
+draw without a browser it is the one that a cached run can afford: it loads in 0.1 s and draws in
+0.01 s, where matplotlib takes 0.9 s and 0.25 s.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
-Point = tuple[float, float]
+from optkit.report.figure import Axis, Figure, Mark, Point, Series
+from optkit.report.ticks import decades, rounds
+from optkit.report.words import writable
 
-WIDTH, BOTTOM, TOP, RIGHT = 640, 44, 10, 20
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+WIDTH = 380
 COLOURS = 5
-_TICKS = 6
-_LINE = 14
+_LETTER, _LINE = 6.4, 14
+_KEPT = {"class", "d", "cx", "cy", "r", "x", "y", "width", "height", "transform", "viewBox"}
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A point with its name beside it."""
+def draw(figure: Figure) -> Markup:
+    """The picture as an `svg` element; its words are escaped."""
+    import pygal
+    from markupsafe import Markup
+    from pygal.style import Style
 
-    x: float
-    y: float
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Series:
-    """What belongs together and has one colour.
-
-    Attributes:
-        name: told by a legend, unless empty.
-        line: a path through these points.
-        area: whether what lies between the line and its first point's height is filled.
-        dashed: whether the line is broken, as a bound is.
-        marks: single points.
-    """
-
-    name: str = ""
-    line: Sequence[Point] = ()
-    area: bool = False
-    dashed: bool = False
-    marks: Sequence[Mark] = ()
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One axis.
-
-    Attributes:
-        label: the quantity with its unit.
-        log: whether it is logarithmic; then every value is positive.
-        names: values with words in place of figures.
-        span: what it covers at least, so that differences that mean nothing look like it.
-    """
-
-    label: str = ""
-    log: bool = False
-    names: Sequence[tuple[float, str]] = ()
-    span: float = 0.0
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A picture.
-
-    Attributes:
-        title: stands above.
-        told: says in words what is to be seen.
-        x: the axis to the right.
-        y: the axis upwards.
-        series: what is drawn.
-        height: in pixels, at a width of 640.
-    """
-
-    title: str
-    told: str
-    x: Axis
-    y: Axis
-    series: Sequence[Series]
-    height: int = 260
-
-
-def layout(figure: Figure) -> dict[str, Any]:
-    """What the template draws: ticks, paths and marks, in pixels.
-
-    A series has one of five colours, which are the page's. A mark's label stands to its left where
-    it would leave the picture.
-    """
     points = [point for series in figure.series for point in _points(series)]
-    top = TOP + (24 if figure.y.label else 0)
-    y_of, y_ticks = _scale(figure.y, [y for _, y in points], figure.height - BOTTOM, top)
-    left = 12 + 7 * max((len(text) for _, text in y_ticks), default=0)
-    x_of, x_ticks = _scale(figure.x, [x for x, _ in points], left, WIDTH - RIGHT)
-    taken: list[tuple[float, float, float]] = []
-    return {
-        "figure": figure,
-        "width": WIDTH,
-        "left": left,
-        "right": WIDTH - RIGHT,
-        "top": top,
-        "bottom": figure.height - BOTTOM,
-        "x_ticks": x_ticks,
-        "y_ticks": y_ticks,
-        "series": [
-            {
-                "colour": at % COLOURS,
-                "name": series.name,
-                "path": _path(series, x_of, y_of),
-                "area": series.area,
-                "dashed": series.dashed,
-                "marks": [
-                    _placed(mark, x_of(mark.x), y_of(mark.y), taken) for mark in series.marks
-                ],
-            }
-            for at, series in enumerate(figure.series)
-        ],
-    }
-
-
-def _placed(
-    mark: Mark, x: float, y: float, taken: list[tuple[float, float, float]]
-) -> dict[str, Any]:
-    """A mark in pixels, its label above it, or as far below as others leave room."""
-    wide = 8 + 7 * len(mark.label)
-    before = x + wide > WIDTH
-    start = x - wide if before else x
-    height = y - 6
-    while mark.label and any(
-        start < end and begin < start + wide and abs(height - other) < _LINE
-        for begin, end, other in taken
-    ):
-        height += _LINE
-    taken.append((start, start + wide, height))
-    return {
-        "x": round(x, 1),
-        "y": round(y, 1),
-        "label": mark.label,
-        "before": before,
-        "label_y": round(height, 1),
-    }
+    x_of, x_ticks, xs = _scale(figure.x, [x for x, _ in points])
+    y_of, y_ticks, ys = _scale(figure.y, [y for _, y in points])
+    chart = pygal.XY(
+        width=WIDTH, height=figure.height, style=Style(label_font_size=12),
+        js=(), css=(), show_legend=False, print_labels=True, print_values=False,
+        show_x_guides=True, show_y_labels=not figure.y.rows, truncate_label=-1, dots_size=4,
+        margin=4, margin_right=18, spacing=6, xrange=xs, range=ys,
+        x_labels=[{"value": at, "label": text} for at, text in x_ticks],
+        y_labels=[{"value": at, "label": text} for at, text in y_ticks],
+    )  # fmt: skip
+    for series in figure.series:
+        line = [(x_of(x), y_of(y)) for x, y in series.line]
+        chart.add("line", line, show_dots=False)
+        marks = [
+            {"value": (x_of(one.x), y_of(one.y)), "label": writable(one.label)}
+            for one in series.marks
+        ]
+        chart.add("marks", marks, stroke=False)
+    # as text: what tree it holds hangs on whether lxml is installed
+    svg: Any = ET.fromstring(chart.render())  # noqa: S314 - pygal's own
+    for element in svg.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    plane = svg.find(".//g[@class='plot']/rect")
+    room, tall = float(plane.get("width")), float(plane.get("height"))
+    _strip(svg)
+    row = tall / (ys[1] - ys[0]) if figure.y.rows else 0.0
+    _restyle(svg, figure, room, row)
+    svg.set("role", "img")
+    svg.set("aria-label", writable(f"{figure.title}. {figure.told}"))
+    return Markup(ET.tostring(svg, encoding="unicode"))  # noqa: S704 - the tree escapes
 
 
 def _points(series: Series) -> Iterable[Point]:
     return (*series.line, *((mark.x, mark.y) for mark in series.marks))
 
 
-def _path(series: Series, x_of: Callable[[float], float], y_of: Callable[[float], float]) -> str:
-    steps = [f"{x_of(x):.1f} {y_of(y):.1f}" for x, y in series.line]
-    return "M" + "L".join(steps) + ("Z" if series.area else "") if steps else ""
-
-
 def _scale(
-    axis: Axis, values: Sequence[float], start: float, end: float
-) -> tuple[Callable[[float], float], list[tuple[float, str]]]:
-    """From values to pixels, and the ticks in pixels."""
+    axis: Axis, values: Sequence[float]
+) -> tuple[Callable[[float], float], list[tuple[float, str]], Point]:
+    """From values to where they lie, the ticks there, and the axis' two ends."""
     bend = math.log10 if axis.log else float
     low, high = min(map(bend, values)), max(map(bend, values))
     missing = max(axis.span - (high - low), 0.0)
     margin = missing / 2 + 0.06 * (high - low)
     margin = margin or (0.1 if axis.log else abs(high) / 10 or 1.0)
     low, high = low - margin, high + margin
-
-    def place(value: float) -> float:
-        return start + (bend(value) - low) / (high - low) * (end - start)
-
-    if axis.names:
-        ticks = list(axis.names)
+    if axis.rows:
+        ticks, high = list[tuple[float, str]](), math.ceil(high)
     elif axis.log:
-        ticks = [(at, f"{at:g}") for at in _decades(low, high)]
+        ticks = [(math.log10(at), f"{at:g}") for at in decades(low, high)]
     else:
-        ticks = [(at, f"{at:g}") for at in _rounds(low, high)]
-    return place, [(round(place(at), 1), text) for at, text in ticks]
+        ticks = [(at, f"{at:g}") for at in rounds(low, high)]
+    return bend, ticks, (low, high)
 
 
-def _decades(low: float, high: float) -> list[float]:
-    """Powers of ten between two exponents; their doubles and halves too where there are few."""
-    for within in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
-        found = [
-            float(f"{digit}e{power}")
-            for power in range(math.floor(low), math.ceil(high) + 1)
-            for digit in within
-            if low <= math.log10(float(f"{digit}e{power}")) <= high
-        ]
-        if len(found) >= _TICKS // 2:
-            return found
-    return [float(f"{10**at:.3g}") for at in (low + (high - low) * part / 4 for part in (1, 2, 3))]
+def _strip(svg: Any) -> None:
+    """Leave geometry and words."""
+    for parent in list(svg.iter()):
+        for child in list(parent):
+            if child.tag in {"defs", "desc", "title"}:
+                parent.remove(child)
+        for name in set(parent.attrib) - _KEPT:
+            del parent.attrib[name]
+    for parent in list(svg.iter()):
+        for child in [one for one in parent if one.tag in {"g", "rect"} and not len(one)]:
+            parent.remove(child)
+    svg.set("class", "plot")
 
 
-def _rounds(low: float, high: float) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten."""
-    rough = (high - low) / _TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * digit for digit in (1, 2, 5, 10) if power * digit >= rough)
-    return [
-        float(f"{at * step:.12g}")
-        for at in range(math.ceil(low / step), math.floor(high / step) + 1)
-    ]
+def _restyle(svg: Any, figure: Figure, room: float, row: float) -> None:
+    """A series' colour for its groups, words for its marks, labels clear of each other."""
+    circles: dict[int, list[Any]] = {}
+    taken: list[tuple[float, float, float]] = []
+    for group in svg.iter("g"):
+        words = group.get("class", "").split()
+        if "series" not in words:
+            continue
+        number = next(int(word[6:]) for word in words if word.startswith("serie-")) // 2
+        series = figure.series[number]
+        group.set("class", f"series{number % COLOURS}")
+        for path in group.iter("path"):
+            path.set(
+                "class", "area" if series.area else "dashed curve" if series.dashed else "curve"
+            )
+            path.set("d", path.get("d") + ("z" if series.area else ""))
+        for mark, circle in zip(series.marks, group.iter("circle"), strict=False):
+            del circle.attrib["class"]
+            ET.SubElement(circle, "title").text = writable(mark.told or _told(mark, figure))
+            if mark.label:
+                circles.setdefault(number, []).append(circle)
+        for text, circle in zip(group.iter("text"), circles.get(number, ()), strict=False):
+            text.set("class", "label")
+            x, y = float(circle.get("cx")), float(circle.get("cy"))
+            text.text = _short(text.text, room if row else max(x, room - x) - 8)
+            if row:  # above its series, where a row begins
+                _put(text, 0.0, y - row + _LINE + 4, "start")
+            else:
+                _place(text, x, y, room, taken)
+
+
+def _told(mark: Mark, figure: Figure) -> str:
+    named = f"{mark.label}: " if mark.label else ""
+    return f"{named}{mark.x:.4g}" + ("" if figure.y.rows else f", {mark.y:.4g}")
+
+
+def _short(text: str, room: float) -> str:
+    """The text without its middle, where it is longer than there is room for, in pixels."""
+    most = int(0.85 * room / _LETTER)
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
+
+
+def _place(
+    text: Any, x: float, y: float, room: float, taken: list[tuple[float, float, float]]
+) -> None:
+    """A label above its mark, to the left at the picture's edge; lower where others stand."""
+    wide = 8 + _LETTER * len(text.text)
+    before = x + wide > room
+    start = x - wide if before else x
+    height = y - 6
+    while any(
+        start < end and begin < start + wide and abs(height - other) < _LINE
+        for begin, end, other in taken
+    ):
+        height += _LINE
+    taken.append((start, start + wide, height))
+    _put(text, x + (-8 if before else 8), height, "end" if before else "start")
+
+
+def _put(text: Any, x: float, y: float, anchor: str) -> None:
+    text.set("x", f"{x:.1f}")
+    text.set("y", f"{y:.1f}")
+    text.set("text-anchor", anchor)

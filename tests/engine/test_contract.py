@@ -67,7 +67,8 @@ def test_a_breach_is_named_and_nothing_kept(name, plugin, convert, onnx_model, s
     manifest = error.manifest
     assert manifest["status"] == "failed"
     assert [(step["pass"], step["cached"]) for step in manifest["steps"]] == [("fine", False)]
-    assert manifest["error"] == {"message": error.message, "hint": error.hint, "exit": 1}
+    told = {"message": error.message, "hint": error.hint, "exit": 1, "step": name}
+    assert manifest["error"] == told
     with pytest.raises(OptkitError) as caught:
         convert(onnx_model, passes=["fine", name])
     assert [step["cached"] for step in caught.value.manifest["steps"]] == [True]

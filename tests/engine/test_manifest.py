@@ -50,7 +50,8 @@ MANIFEST = of(
     artifacts=rows(
         path=TEXT, format=TEXT, sha256=SHA, bytes=COUNT, size_ratio=NUMBER, samples=TEXT,
         network=of(parameters=COUNT, operations=COUNT),
-        precision=of(requested=TEXT, achieved=COUNTS),
+        precision=of(requested=TEXT, achieved=COUNTS,
+                     by_operation={"additionalProperties": COUNTS}),
     ),
     validation=rows(
         artifact=TEXT, data={"enum": ["given", "synthesised"]}, samples=COUNT,

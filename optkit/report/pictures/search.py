@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf, isfinite
 from typing import Any
 
-from optkit.report.plot import Axis, Figure, Mark, Series
+from optkit.report.figure import Axis, Figure, Mark, Series
 
 Row = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from optkit.report.plot import Axis, Figure, Series
+from optkit.report.figure import Axis, Figure, Series
 
 Row = Mapping[str, Any]
 

@@ -46,7 +46,7 @@ def convert(
     from optkit.api import request
     from optkit.cli.plan import show_plan
     from optkit.cli.reports import reporting
-    from optkit.cli.run import run_loaded
+    from optkit.cli.running import run_loaded
     from optkit.console import open_console, print_json
     from optkit.engine.run import Wishes
     from optkit.recipe.save import check_place, save

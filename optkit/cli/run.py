@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from optkit.cli import options
-
-if TYPE_CHECKING:
-    from optkit.console import Console
-    from optkit.engine.run import Result, Wishes
-    from optkit.recipe.load import LoadedRecipe
 
 
 def run(
@@ -43,6 +38,7 @@ def run(
     """Run a recipe, or several, then check and time what came out."""
     from optkit.api import output_folder
     from optkit.cli.reports import reporting
+    from optkit.cli.running import run_loaded
     from optkit.cli.several import run_several
     from optkit.console import open_console, print_json
     from optkit.engine.lock.document import find_lock
@@ -68,24 +64,3 @@ def run(
     if json:
         print_json(console, result.manifest)
     return result.exit_code
-
-
-def run_loaded(
-    loaded: LoadedRecipe, output: Path | None, wishes: Wishes, console: Console
-) -> Result:
-    """Run a loaded recipe and show its end; a document for machines is left to the caller."""
-    from optkit import api
-    from optkit import console as say
-
-    with say.progress(console) as listen:
-        result = api.run(loaded, output=output, wishes=wishes, listen=listen)
-    gates = result.manifest["gates"]
-    if console.json or console.quiet:
-        say.print_missed(gates)
-    else:
-        say.print_run(console, result.manifest, str(result.folder))
-    for gate in gates:
-        if not gate["held"]:
-            place = loaded.place(("gates", gate["name"])).within(str(loaded.path))
-            say.annotate(f"{place}: {say.missed(gate)}")
-    return result

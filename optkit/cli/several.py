@@ -115,7 +115,7 @@ def _ran(job: Job, wishes: Wishes, console: Console, reports: Reports) -> dict[s
     """Run one; what it came to."""
     from optkit import console as say
     from optkit.cli.main import fault
-    from optkit.cli.run import run_loaded
+    from optkit.cli.running import run_loaded
 
     assert job.loaded is not None
     try:

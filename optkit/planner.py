@@ -8,8 +8,8 @@ from typing import Any
 
 from optkit.catalogue import all_passes, find_pass, reachable
 from optkit.core.errors import OptkitError
+from optkit.recipe.checks.order import precision_of
 from optkit.recipe.load import LoadedRecipe
-from optkit.recipe.order import precision_of
 
 # What a plan of optkit's own does to a graph, in this order: each makes room for the next.
 _DEFAULT: Mapping[str, Mapping[str, Mapping[str, Any]]] = {

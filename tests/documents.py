@@ -1,7 +1,7 @@
 """The consoles shown in the documents: found, run, compared, and written anew.
 
 A ```console block holds commands behind `$ ` and what they print. `python tests/documents.py`
-runs them all and writes what they print into the documents.
+runs them all and writes what they print into the documents, or into those that it names.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "docs" / "ci.md",
+    ROOT / "docs" / "recipes.md",
+    *sorted((ROOT / "examples").glob("*/README.md")),
+]
 
 _BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 # What a slow machine adds, and what differs from run to run.
@@ -33,12 +38,13 @@ def play(document: Path) -> list[str]:
     """Run a document's commands, in order, in a copy of the examples; the blocks as they came out.
 
     A document's commands share one folder and one store, empty at the start. A README of an
-    example is run in the example's folder.
+    example is run in the example's folder, any other document at the top.
     """
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "optkit"
         shutil.copytree(ROOT / "examples", copy / "examples")
         place = copy / document.parent.relative_to(ROOT)
+        place = place if place.is_dir() else copy
         env = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -80,11 +86,17 @@ def shape(text: str) -> list[str]:
 
 
 def _rewrite(document: Path) -> None:
+    """Write what came out otherwise than it is shown; where figures alone differ, they stay."""
     played = iter(play(document))
+
+    def fresh(match: re.Match[str]) -> str:
+        found = next(played)
+        return match[0] if shape(found) == shape(match[0]) else found
+
     text = document.read_text(encoding="utf-8")
-    document.write_text(_BLOCK.sub(lambda _: next(played), text), encoding="utf-8")
+    document.write_text(_BLOCK.sub(fresh, text), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    for path in DOCUMENTS:
+    for path in [Path(name).absolute() for name in sys.argv[1:]] or DOCUMENTS:
         _rewrite(path)

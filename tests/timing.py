@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,32 @@ from optkit.core.signature import Dim
 
 SECONDS = float(os.environ.get("OPTKIT_BENCH_SECONDS", "5"))
 """Spent on each model; a shorter time only shows that a claim's code runs."""
+
+
+BURSTS = """
+import random, sys, time
+draw = random.Random(int(sys.argv[1]))
+while True:
+    until = time.monotonic() + draw.uniform(0.05, 1)
+    while time.monotonic() < until:
+        pass
+    time.sleep(draw.uniform(0.05, 1))
+"""
+
+
+@contextlib.contextmanager
+def busy_in_bursts() -> Iterator[None]:
+    """As many processes as cores, each busy half of the time."""
+    others = [
+        subprocess.Popen([sys.executable, "-c", BURSTS, str(seed)])
+        for seed in range(len(os.sched_getaffinity(0)))
+    ]
+    try:
+        yield
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
 
 
 def stack(layers: int, path: Path, rows: int = 64, width: int = 256) -> Artifact:
@@ -36,14 +66,40 @@ def stack(layers: int, path: Path, rows: int = 64, width: int = 256) -> Artifact
     return models.artifact("ir", path)
 
 
-def contender(name: str, artifact: Artifact, settings: Settings, folder: Path) -> Contender:
+def onnx_stack(layers: int, path: Path, rows: int = 64, width: int = 256) -> Path:
+    """The same as ONNX."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    draw = np.random.default_rng(0)
+    nodes, weights, value = [], [], "x"
+    for at in range(layers):
+        weight = draw.standard_normal((width, width), "float32") / width**0.5
+        weights.append(numpy_helper.from_array(weight, f"w{at}"))
+        made = "y" if at == layers - 1 else f"r{at}"
+        nodes.append(helper.make_node("MatMul", [value, f"w{at}"], [f"p{at}"]))
+        nodes.append(helper.make_node("Relu", [f"p{at}"], [made]))
+        value = made
+    x, y = (
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [rows, width])
+        for name in ("x", "y")
+    )
+    graph = helper.make_graph(nodes, "stack", [x], [y], weights)
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return path
+
+
+def contender(
+    name: str, artifact: Artifact, settings: Settings, folder: Path, runtime: str = "openvino"
+) -> Contender:
     """A model of float inputs, fed with random values."""
     draw = np.random.default_rng(0)
     arrays = {
         spec.name: draw.standard_normal(_sizes(spec.shape), "float32")
         for spec in artifact.signature.inputs
     }
-    return Contender(name, artifact, "openvino", settings, write_inputs(folder / "x.npz", arrays))
+    return Contender(name, artifact, runtime, settings, write_inputs(folder / "x.npz", arrays))
 
 
 def measured(

@@ -16,6 +16,7 @@ from optkit.benchmark.scenarios import Turn
 from optkit.benchmark.spec import Contender, Plan
 from optkit.core import stats
 from optkit.core.errors import Exit, OptkitError
+from optkit.core.intervals import latency_intervals
 
 Row = dict[str, Any]
 Progress = Callable[[float, float], None]
@@ -187,12 +188,15 @@ def _row(plan: Plan, contender: Contender, known: Measured, missing: OptkitError
         told = {"message": error.message, "hint": error.hint, "exit": int(error.exit_code)}
         return {**row, "error": told}
     figures = scenarios.find(plan.scenario).figures(known.turns, plan, batch)
-    facts = {"executed": known.facts["executed"], "warmup": known.facts["warmup"]}
-    lie = stats.histogram([sample for samples in figures["raw_ms"] for sample in samples])
+    facts = {name: known.facts[name] for name in ("executed", "warmup")}
+    rounds = figures["raw_ms"]
+    lie = stats.histogram([sample for samples in rounds for sample in samples])
     ends = [*known.sittings[1:], len(known.turns)]
     sittings = [end - start for start, end in zip(known.sittings, ends, strict=True)]
+    figures["latency_ms"]["intervals"] = latency_intervals(rounds, sittings)
     return {
-        **row, **facts, "sittings": sittings, "speedup": None, **figures, "histogram": lie
+        **row, **facts, "sittings": sittings, "rounds": len(rounds), "speedup": None, **figures,
+        "histogram": lie,
     }  # fmt: skip
 
 

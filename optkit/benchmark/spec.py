@@ -54,6 +54,8 @@ class Plan:
         warmup: seconds after which a model is timed even if it is not steady yet.
         sittings: how often the models are loaded anew at most, so that a ratio does not hang on
             where memory came to lie once.
+        executed: whether the compiled graphs are read, for the precision of each operation; of
+            TorchScript and exported programs that takes as long as to load them.
         silence: seconds without a word after which the measuring process counts as hung.
         per_query: inferences that come at once in `multi-stream`; MLPerf's default.
         latency_bound_ms: what 99 % of the latencies have to keep in `server`.
@@ -65,6 +67,7 @@ class Plan:
     seed: int = 0
     warmup: float = 3.0
     sittings: int = 10
+    executed: bool = True
     silence: float = 300.0
     per_query: int = 8
     latency_bound_ms: float = 100.0

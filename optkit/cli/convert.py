@@ -47,7 +47,7 @@ def convert(
     from optkit.cli.plan import show_plan
     from optkit.cli.reports import reporting
     from optkit.cli.run import run_loaded
-    from optkit.console import open_console
+    from optkit.console import open_console, print_json
     from optkit.engine.run import Wishes
     from optkit.recipe.save import check_place, save
 
@@ -73,7 +73,11 @@ def convert(
         show_plan(loaded, wishes, console)
     else:
         with reporting(markdown, junit, str(model)) as reports:
-            exit_code = run_loaded(loaded, output, wishes, console, reports, str(model))
+            result = run_loaded(loaded, output, wishes, console)
+            reports.add(str(model), result.manifest)
+        exit_code = result.exit_code
+        if json:
+            print_json(console, result.manifest)
     if save_recipe is not None:
         save(loaded, save_recipe)
     return exit_code

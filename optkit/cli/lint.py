@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -14,6 +15,7 @@ from optkit.core.writing import check_folders, to_json, write_text
 
 def lint(
     recipes: Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="YAML files.")],
+    set_: options.Set = None,
     sarif: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads it
         typer.Option(metavar="FILE", help="Write the mistakes as SARIF 2.1.0."),
@@ -24,19 +26,24 @@ def lint(
     """Check recipes: every mistake with its line and its fix."""
     import json as formats
 
-    from optkit.recipe.load import problems, read_text
+    from optkit.recipe.load import problems_in
     from optkit.report.sarif import render
 
     check_folders(sarif)
     try:
-        found = [(path, problem) for path in recipes for problem in problems(read_text(path))]
+        found = [(path, problem) for path in recipes for problem in problems_in(path, set_ or ())]
     except OptkitError as error:
         if sarif is not None:
             write_text(sarif, to_json(render([], [error])))
         raise
+    if os.environ.get("GITHUB_ACTIONS") and found:
+        from optkit.console import annotate
+
+        for path, problem in found:
+            annotate(problem.text(str(path)), problem.hint)
     rows = [
         {
-            "path": str(path),
+            "path": problem.file or str(path),
             "line": problem.line,
             "column": problem.column,
             "message": problem.message,

@@ -27,6 +27,26 @@ NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep nothing, take no
 Remeasure = Annotated[
     bool, typer.Option("--remeasure", help="Repeat validation and benchmark even where known.")
 ]
+Baseline = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(metavar="FILE", help="What gates hold the figures against: a baseline."),
+]
+BaselineModel = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(metavar="MODEL", help="The baseline's own model, to be timed beside the new one."),
+]
+Locked = Annotated[
+    bool,
+    typer.Option(
+        "--locked",
+        help="Refuse to run if anything differs from the optkit.lock beside the recipe, or in its "
+        "output folder; a lock elsewhere is named behind it.",
+    ),
+]
+Lock = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(metavar="LOCK", help="The same by the lock that is named."),
+]
 Report = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(metavar="FILE", help="Write what was found, with pictures, to this HTML page."),

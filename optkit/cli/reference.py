@@ -26,6 +26,11 @@ def reference() -> str:
         *_passes(),
         "## Gates",
         "\n".join(["| gate | bounds |", "| --- | --- |", *gates]),
+        (
+            "Any other figure of the manifest is named by the way to it, such as "
+            "`steps/quantize_int8/seconds`. A gate takes `max`, `min`, and against a baseline "
+            "`max_increase` and `max_decrease`: [In a pipeline](../../docs/ci.md)."
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 

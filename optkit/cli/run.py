@@ -1,26 +1,38 @@
-"""optkit run: run a recipe."""
+"""optkit run: run a recipe, or several."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from optkit.cli import options
 
 if TYPE_CHECKING:
-    from optkit.cli.reports import Reports
     from optkit.console import Console
-    from optkit.engine.run import Wishes
+    from optkit.engine.run import Result, Wishes
     from optkit.recipe.load import LoadedRecipe
 
 
 def run(
-    recipe: options.Recipe,
+    recipes: Annotated[
+        list[Path], typer.Argument(metavar="RECIPE...", help="Recipes, YAML files.")
+    ],
     output: options.Output = None,
     set_: options.Set = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option("--keep-going", help="Run the recipes left after one that failed."),
+    ] = False,
     trust_code: options.Trust = False,
     no_cache: options.NoCache = False,
     remeasure: options.Remeasure = False,
+    baseline: options.Baseline = None,
+    baseline_model: options.BaselineModel = None,
+    locked: options.Locked = False,
+    lock: options.Lock = None,
     force: options.Force = False,
     markdown: options.Markdown = None,
     junit: options.Junit = None,
@@ -28,38 +40,52 @@ def run(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Run a recipe, then check and time what came out."""
+    """Run a recipe, or several, then check and time what came out."""
+    from optkit.api import output_folder
     from optkit.cli.reports import reporting
-    from optkit.console import open_console
+    from optkit.cli.several import run_several
+    from optkit.console import open_console, print_json
+    from optkit.engine.lock.document import find_lock
     from optkit.engine.run import Wishes
     from optkit.recipe.load import load_recipe
 
-    with reporting(markdown, junit, str(recipe)) as reports:
+    wishes = Wishes(
+        trust_code, force, remeasure, not no_cache, verbose, baseline, baseline_model, lock
+    )
+    console = open_console(json=json, quiet=quiet)
+    with reporting(markdown, junit, ", ".join(map(str, recipes))) as reports:
+        if len(recipes) > 1:
+            return run_several(
+                recipes, set_ or (), output, wishes, console, reports,
+                keep_going=keep_going, locked=locked,
+            )  # fmt: skip
+        (recipe,) = recipes
         loaded = load_recipe(recipe, set_ or ())
-        wishes = Wishes(trust_code, force, remeasure, not no_cache, verbose)
-        console = open_console(json=json, quiet=quiet)
-        return run_loaded(loaded, output, wishes, console, reports, str(recipe))
+        if locked and lock is None:
+            wishes = replace(wishes, lock=find_lock(recipe, output or output_folder(loaded)))
+        result = run_loaded(loaded, output, wishes, console)
+        reports.add(str(recipe), result.manifest)
+    if json:
+        print_json(console, result.manifest)
+    return result.exit_code
 
 
 def run_loaded(
-    loaded: LoadedRecipe,
-    output: Path | None,
-    wishes: Wishes,
-    console: Console,
-    reports: Reports,
-    name: str,
-) -> int:
-    """Run a loaded recipe, show its end and remember it by name; the exit code."""
+    loaded: LoadedRecipe, output: Path | None, wishes: Wishes, console: Console
+) -> Result:
+    """Run a loaded recipe and show its end; a document for machines is left to the caller."""
     from optkit import api
     from optkit import console as say
 
     with say.progress(console) as listen:
         result = api.run(loaded, output=output, wishes=wishes, listen=listen)
-    reports.add(name, result.manifest)
-    if console.json:
-        say.print_json(console, result.manifest)
-    elif not console.quiet:
-        say.print_run(console, result.manifest, str(result.folder))
+    gates = result.manifest["gates"]
     if console.json or console.quiet:
-        say.print_missed(result.manifest["gates"])
-    return result.exit_code
+        say.print_missed(gates)
+    else:
+        say.print_run(console, result.manifest, str(result.folder))
+    for gate in gates:
+        if not gate["held"]:
+            place = loaded.place(("gates", gate["name"])).within(str(loaded.path))
+            say.annotate(f"{place}: {say.missed(gate)}")
+    return result

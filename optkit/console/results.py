@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from optkit.console.gates import print_gates
+from optkit.console.parity import print_parity
 from optkit.console.stream import Console
 from optkit.console.tables import number, seconds, size, speedup, table, verdict
 
@@ -29,29 +30,36 @@ def print_run(console: Console, manifest: Mapping[str, Any], folder: str) -> Non
         rich.print(Text.assemble(refused, f" by {refusal['pass']}: {refusal['cause']}"))
     if manifest["routes"]["refused"]:
         rich.print(f"route taken: {', '.join(manifest['routes']['taken'])}")
-    table(rich, ("step", "", "time", ""), [_step_row(row) for row in manifest["steps"]])
+    table(rich, ("step", "", "time", ""), _step_rows(manifest))
     for row in manifest["steps"]:
         _print_reverted(rich, row)
     _print_results(rich, manifest)
-    _print_gates(rich, manifest["gates"])
+    if manifest.get("parity"):
+        print_parity(console, manifest["parity"])
+    print_gates(rich, manifest["gates"])
     verdict = {"ok": ("ok", "bold green"), "gated": ("a gate was missed", "bold red")}
     names = ", ".join(row["path"] for row in manifest["artifacts"])
     rich.print(Text.assemble(verdict[manifest["status"]], f"  {folder}/: {names}"))
-
-
-def print_missed(gates: Sequence[Mapping[str, Any]]) -> None:
-    """A line on standard error for each gate that was missed: what even quiet users need."""
-    for gate in gates:
-        if not gate["held"]:
-            about = f"{gate['artifact']}: gate {gate['name']} missed"
-            sys.stderr.write(f"{about}: {_measured(gate)}, bound {gate['bound']}\n")
 
 
 def print_check(console: Console, document: Mapping[str, Any]) -> None:
     """One model held against another."""
     for proof in document["validation"]:
         table(console.rich, (proof["artifact"], ""), _proof_rows(proof))
-    _print_gates(console.rich, document["gates"])
+    print_gates(console.rich, document["gates"])
+
+
+def _step_rows(manifest: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A line to each step; one that several targets share was taken once."""
+    several = len(manifest["artifacts"]) > 1
+    rows, taken = [], list[Any]()
+    for row in manifest["steps"]:
+        told = _step_row(row)
+        work = (row["pass"], row["options"], row["artifact"])
+        shared = several and row["cached"] and work in taken
+        rows.append((*told[:2], "", "shared, see above") if shared else told)
+        taken.append(work)
+    return rows
 
 
 def _step_row(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -173,23 +181,6 @@ def _fidelity(row: Mapping[str, Any]) -> Cell:
         return Text("unverified: the source's output is constant", "yellow")
     quality = "identical" if row["sqnr_db"] is None else f"SQNR {row['sqnr_db']:.1f} dB"
     return f"cosine {row['cosine']:.6f}, {quality}, max abs {row['max_abs']:.3g}"
-
-
-def _print_gates(rich: Rich, gates: Sequence[Mapping[str, Any]]) -> None:
-    from rich.text import Text
-
-    rows = []
-    for gate in gates:
-        mark = Text("held", "green") if gate["held"] else Text("missed", "bold red")
-        rows.append((gate["name"], _measured(gate), gate["bound"], mark))
-    table(rich, ("gate", "measured", "bound", ""), rows)
-
-
-def _measured(gate: Mapping[str, Any]) -> str:
-    value = gate["value"]
-    if value is None:
-        return "not measured"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _smaller(artifact: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from optkit.console.annotations import annotate
 from optkit.core.errors import OptkitError
 from optkit.core.writing import to_json, write_text
 
@@ -88,6 +89,7 @@ def print_json(console: Console, document: Any) -> None:
 def print_error(error: OptkitError, *, as_json: bool) -> None:
     """An error in two lines: the cause, the fix."""
     message, hint = " ".join(error.message.split()), " ".join(error.hint.split())
+    annotate(message, hint)
     if as_json:
         body = {"message": message, "hint": hint, "exit": int(error.exit_code)}
         sys.stdout.write(json.dumps({"error": body}, ensure_ascii=False) + "\n")

@@ -67,7 +67,7 @@ def mean_ci95(rounds: Rounds, seed: int = 0) -> tuple[float, float]:
 
     sums = np.array([sum(samples) for samples in rounds], float)
     counts = np.array([len(samples) for samples in rounds], float)
-    picks = _picks(len(rounds), seed)
+    picks = picks_of(len(rounds), seed)
     means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
@@ -102,9 +102,9 @@ def paired_ratio(
     parts = [part for part in np.split(logs, np.cumsum(sittings)) if len(part)]
     if len(parts) >= SITTINGS_TO_TELL:
         apart = float(np.std([_middle(part) for part in parts], ddof=1))
-        below = above = _student(len(parts) - 1) * apart / len(parts) ** 0.5
+        below = above = student(len(parts) - 1) * apart / len(parts) ** 0.5
     else:
-        draws = _middle(logs[_picks(count, seed)])
+        draws = _middle(logs[picks_of(count, seed)])
         placed = (_Z * PLACED) ** 2 / len(parts)
         below, above = (
             float((((end - value) * _widening(count)) ** 2 + placed) ** 0.5)
@@ -146,7 +146,7 @@ def _middle(logs: np.ndarray) -> np.ndarray:
     return found
 
 
-def _picks(rounds: int, seed: int) -> np.ndarray:
+def picks_of(rounds: int, seed: int) -> np.ndarray:
     """Rounds drawn in runs of consecutive ones, the last followed by the first: (draws, rounds).
 
     Runs as long as the cube root of the rounds: single rounds make the interval too narrow when
@@ -165,10 +165,10 @@ def _widening(rounds: int) -> float:
     """How much too narrow a bootstrap of the mean of so few rounds is."""
     if rounds < 2:
         return 1.0
-    return float(_student(rounds - 1) / _Z * (rounds / (rounds - 1)) ** 0.5)
+    return float(student(rounds - 1) / _Z * (rounds / (rounds - 1)) ** 0.5)
 
 
-def _student(free: int) -> float:
+def student(free: int) -> float:
     """The 97.5 % point of Student's t with so many degrees of freedom (Cornish and Fisher)."""
     z = _Z
     return z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)

@@ -24,7 +24,7 @@ from optkit.core.errors import bad_input
 from optkit.core.hashing import digest, file_digest
 from optkit.core.staging import staging_folder
 
-LAYOUT = "v1"
+LAYOUT = "v2"
 DEFAULT_LIMIT = 20 * 10**9
 
 _RECORD = "record.json"
@@ -220,6 +220,16 @@ class Store:
             with suppress(OSError):
                 rows.append((path, path.stat().st_size, path.stat().st_mtime))
         return sorted(rows, key=lambda row: row[2])
+
+    def records(self) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, str]]]:
+        """Every finished step: its key, what was recorded of it, and its files' digests.
+
+        Whether the files are still what they were is for `find` to tell.
+        """
+        for path in (self.root / LAYOUT / "steps").glob(f"*/*/{_RECORD}"):
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                document = json.loads(path.read_text(encoding="utf-8"))
+                yield path.parent.name, document["record"], document["digests"]
 
     def prune(self, limit: int | None = None) -> int:
         """Drop what was used longest ago until the rest fits `limit`; the bytes set free.

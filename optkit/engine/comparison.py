@@ -9,8 +9,9 @@ from typing import Any
 from optkit.core.artifact import Artifact
 from optkit.core.errors import bad_input
 from optkit.core.events import Listener
-from optkit.engine import gates
-from optkit.engine.proof import figures, summarise, validate
+from optkit.engine.gates import judge as gates
+from optkit.engine.gates.measured import measured
+from optkit.engine.proof import summarise, validate
 from optkit.engine.run import Wishes, open_workshop, workplace
 from optkit.engine.source import prove, read_model
 from optkit.engine.stage import Workshop
@@ -36,11 +37,13 @@ def check_model(
         model = read_peer(path, shop, wishes)
         compared = validate(shop, model, data, again=wishes.remeasure)
         achieved = summarise(model, store)["precision"]
-        row = {"bytes": model.bytes, "size_ratio": model.bytes / shop.source.artifact.bytes}
-        measured = figures(row, compared, [])
+        ratio, name = model.bytes / shop.source.artifact.bytes, compared["artifact"]
+        row = {"path": name, "bytes": model.bytes, "size_ratio": ratio}
+        manifest = {"artifacts": [row], "validation": [compared], "benchmark": []}
+        figures = measured(loaded.recipe.gates, manifest, name)
         judged = [
             gates.outputs_gate(compared["outputs"]),
-            *gates.judge(loaded.recipe.gates, measured, lowest(achieved)),
+            *gates.judge(loaded.recipe.gates, figures, lowest(achieved)),
         ]
     status = "ok" if all(gate["held"] for gate in judged) else "gated"
     return {"status": status, "validation": [compared], "gates": judged}

@@ -1,8 +1,8 @@
-"""The manifest, the lock and the resolved recipe: all that is written down of a run."""
+"""The manifest and the resolved recipe: what is written down of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,20 +23,23 @@ from optkit.recipe.model import PassSpec, Recipe
 from optkit.recipe.relocate import relocated
 
 SCHEMA = "optkit/manifest/1"
-LOCK_SCHEMA = "optkit/lock/1"
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Proven:
-    """A target that was reached, with its rows for the manifest."""
+    """A target that was reached, with its rows for the manifest.
+
+    `samples` is the file of what `optkit verify` checks the artifact by.
+    """
 
     reached: Reached
     artifact: Row
     validation: Row
     benchmark: list[Row]
     gates: list[Row]
+    samples: Path
 
 
 def make_manifest(
@@ -45,6 +48,7 @@ def make_manifest(
     data: Data,
     proofs: Sequence[Proven],
     failure: OptkitError | None = None,
+    parity: Row | None = None,
 ) -> Row:
     """The content of `optkit.json`.
 
@@ -54,6 +58,7 @@ def make_manifest(
         data: what it was calibrated and validated on.
         proofs: the targets that were reached.
         failure: what ended the run; then `error` tells of it, and the steps done are there.
+        parity: several targets held against each other; None of a single one.
     """
     rows = [row for proof in proofs for row in proof.gates]
     steps = [step for proof in proofs for step in proof.reached.results]
@@ -82,12 +87,13 @@ def make_manifest(
             "taken": [proof.reached.route.formats for proof in proofs],
             "refused": [_refusal(item) for item in refusals],
         },
-        "steps": [_step(step) for step in steps],
+        "steps": [step_row(step) for step in steps],
         "artifacts": [proof.artifact for proof in proofs],
         "validation": [proof.validation for proof in proofs],
+        "parity": parity,
         "benchmark": [row for proof in proofs for row in proof.benchmark],
         "gates": rows,
-        "environment": {"optkit": VERSION, "versions": _versions(steps), **machine()},
+        "environment": {"optkit": VERSION, "versions": used_versions(steps), **machine()},
     }
     if failure is None:
         return manifest
@@ -95,22 +101,6 @@ def make_manifest(
     if isinstance(failure, StepError) and failure.step:
         told["step"] = failure.step
     return manifest | {"status": "failed", "error": told}
-
-
-def make_lock(manifest: Mapping[str, Any]) -> Row:
-    """What must be equal for the same bytes to come out."""
-    return {
-        "schema": LOCK_SCHEMA,
-        "model": manifest["model"]["sha256"],
-        "data": {name: manifest["data"][name]["sha256"] for name in ("calibration", "validation")},
-        "seed": manifest["seed"],
-        "steps": [
-            {"pass": row["pass"], "options": row["options"], "sha256": row["artifact"]["sha256"]}
-            for row in manifest["steps"]
-        ],
-        "artifacts": {row["path"]: row["sha256"] for row in manifest["artifacts"]},
-        "environment": manifest["environment"],
-    }
 
 
 def resolve_recipe(loaded: LoadedRecipe, folder: Path, proofs: Sequence[Proven]) -> Recipe:
@@ -126,7 +116,8 @@ def resolve_recipe(loaded: LoadedRecipe, folder: Path, proofs: Sequence[Proven])
     return recipe.model_copy(update={"passes": steps, "precision": None, "to": goal})
 
 
-def _step(step: StepResult) -> Row:
+def step_row(step: StepResult) -> Row:
+    """A step as the manifest tells it."""
     made = step.artifact
     return {
         "pass": step.name,
@@ -170,5 +161,6 @@ def _samples(samples: Samples) -> Row:
     }
 
 
-def _versions(steps: Sequence[StepResult]) -> dict[str, str | None]:
+def used_versions(steps: Sequence[StepResult]) -> dict[str, str | None]:
+    """The versions of the libraries that steps need."""
     return versions({"numpy", *(need for step in steps for need in find_pass(step.name).needs)})

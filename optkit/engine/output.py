@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from optkit.core.artifact import Artifact
 from optkit.core.disk import is_disk_full
 from optkit.core.errors import OptkitError, bad_input
-from optkit.core.hashing import files_digest
+from optkit.core.hashing import combined_digest, file_digest
 from optkit.core.staging import staging_folder
+from optkit.engine.manifest import SCHEMA
+
+NO_FILES: Mapping[str, Path] = {}
 
 MANIFEST = "optkit.json"
 
@@ -39,6 +44,33 @@ def check_output(folder: Path, *, force: bool, spare: Sequence[Path] = ()) -> No
             f"cannot write the output to {folder}: {error.strerror}",
             "name another folder with -o",
         ) from None
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an output folder.
+
+    Raises:
+        OptkitError: the folder holds none, or a broken one (bad input).
+    """
+    fix = "name a folder that optkit run or optkit convert wrote"
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "is not there"
+        raise bad_input(f"the folder {folder} {what}", fix)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise bad_input(f"{folder} is no output folder: it holds no {MANIFEST}", fix) from None
+    except OSError as error:
+        raise bad_input(f"cannot read {folder / MANIFEST}: {error.strerror}", fix) from None
+    except ValueError:
+        raise bad_input(f"{folder / MANIFEST} is no JSON", "make the folder anew") from None
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if schema != SCHEMA:
+        raise bad_input(
+            f"{folder / MANIFEST} has the schema '{schema}', this optkit reads '{SCHEMA}'",
+            "make the folder anew",
+        )
+    return dict(manifest)
 
 
 def _refuse(folder: Path, *, force: bool, spare: Sequence[Path]) -> None:
@@ -70,22 +102,34 @@ def _probe(folder: Path) -> None:
         pass
 
 
-def write_output(folder: Path, artifacts: Sequence[Artifact], documents: Mapping[str, str]) -> None:
+def write_output(
+    folder: Path,
+    artifacts: Sequence[Artifact],
+    documents: Mapping[str, str],
+    *,
+    files: Mapping[str, Path] = NO_FILES,
+    sealed: Callable[[Mapping[str, str]], Mapping[str, str]] = lambda _: {},
+) -> None:
     """Write artifacts and documents beside the folder's place, then move them in by a rename.
 
     Args:
         folder: the place.
         artifacts: the models that go in.
         documents: text files by name.
+        files: other files by name, to be copied.
+        sealed: gives further documents from the SHA-256 of every file of the artifacts.
 
     Raises:
         OptkitError: the disk is full, or an artifact does not arrive as it was.
     """
     try:
         with _replacing(folder) as staging:
+            digests: dict[str, str] = {}
             for artifact in artifacts:
-                _copy(artifact, staging)
-            for name, text in documents.items():
+                digests |= _copy(artifact, staging)
+            for name, path in files.items():
+                shutil.copyfile(path, staging / name)
+            for name, text in {**documents, **sealed(digests)}.items():
                 (staging / name).write_text(text, encoding="utf-8")
     except OSError as error:
         if is_disk_full(error, folder.absolute().parent):
@@ -98,9 +142,10 @@ def write_output(folder: Path, artifacts: Sequence[Artifact], documents: Mapping
         ) from error
 
 
-def _copy(artifact: Artifact, folder: Path) -> None:
+def _copy(artifact: Artifact, folder: Path) -> dict[str, str]:
+    """Copy a model's files; the SHA-256 of each, by its path in the folder."""
     root = artifact.path.parent
-    copies = []
+    digests = {}
     for file in artifact.files:
         target = folder / file.relative_to(root)
         if target.exists():
@@ -109,12 +154,14 @@ def _copy(artifact: Artifact, folder: Path) -> None:
                 "make them one at a time: a single word after --to, and -o for each",
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-        copies.append(Path(shutil.copyfile(file, target)))
-    if files_digest(copies, folder) != artifact.digest:
+        name = file.relative_to(root).as_posix()
+        digests[name] = file_digest(Path(shutil.copyfile(file, target)))
+    if combined_digest(digests) != artifact.digest:
         raise OptkitError(
             f"the {artifact.format} model in the store is not what was written there",
             "drop the store's damaged entries: optkit cache clear",
         )
+    return digests
 
 
 @contextmanager

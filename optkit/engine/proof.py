@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optkit.catalogue import find_format
@@ -22,6 +22,8 @@ from optkit.engine.data import Data
 from optkit.engine.running import running, runtime_code, runtime_versions
 from optkit.engine.source import about
 from optkit.engine.stage import Workshop
+from optkit.engine.verify.keep import finish, keep_samples, known_samples, samples_key
+from optkit.engine.verify.kept import Kept
 
 if TYPE_CHECKING:
     from optkit.core.contract import Arrays
@@ -47,7 +49,9 @@ def summarise(artifact: Artifact, store: Store) -> Row:
     return dict(store.fact(about(artifact, "summary"), read))
 
 
-def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Row:
+def validate(
+    shop: Workshop, result: Artifact, data: Data, *, again: bool, kept: Kept | None = None
+) -> Row:
     """Compare a result with the source on the validation samples, inference pinned to float32.
 
     Args:
@@ -55,6 +59,7 @@ def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Ro
         result: the model to judge.
         data: the samples and the metric.
         again: repeat it even where it is known.
+        kept: takes some of the inputs and of what both models give for them.
 
     Raises:
         OptkitError: labels do not fit the outputs, or the result does not run.
@@ -77,64 +82,23 @@ def validate(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> Ro
         from optkit.validate.run import validate as compare
 
         fresh.append(True)
-        return compare(
-            on_the_same_image(_inference(source, Exit.BAD_INPUT), result, data.validation),
-            fed(_inference(result, Exit.FAILED), result),
+        pair = inferences(shop, result, data)
+        expected, got = kept.watching(*pair) if kept else pair
+        row = compare(
+            expected,
+            fed(got, result),
             data.validation,
             data.metric,
             data.metric_output,
             lambda done, total: shop.listen(Event("progress", "validate", "", done, total)),
         )
+        if kept is not None:
+            finish(kept, pair, shop, result)
+        return row
 
     row = shop.store.fact(question, measure, again=again)
     shop.listen(Event("end", "validate", "done" if fresh else "measured earlier"))
     return {"artifact": result.path.name, **row, "cached": not fresh}
-
-
-def figures(
-    artifact: Mapping[str, Any], validation: Row, timed: Sequence[Row]
-) -> dict[str, float | None]:
-    """Every figure that a gate can bound, by the gate's name; the worst where there are several.
-
-    Args:
-        artifact: the manifest's row of the artifact.
-        validation: its validation row.
-        timed: its own benchmark rows.
-    """
-    outputs = [row for row in validation["outputs"] if row["verdict"] == "compared"]
-    if any(row["problem"] for row in outputs):
-        outputs = []  # how close the rest is proves nothing
-    metric = validation["metric"]
-    found: dict[str, float | None] = {
-        "size_bytes": artifact["bytes"],
-        "size_ratio": artifact["size_ratio"],
-        "accuracy_drop": metric["drop"] if metric else None,
-        "metric_drop": metric["drop"] if metric else None,
-        "cosine": _worst(min, (row["cosine"] for row in outputs)),
-        "sqnr_db": _worst(min, (_sqnr(row) for row in outputs)),
-        "max_abs": _worst(max, (row["max_abs"] for row in outputs)),
-        "max_rel": _worst(max, (row["max_rel"] for row in outputs)),
-        "speedup": _worst(min, (_speedup(row, "speedup") for row in timed)),
-        "speedup_vs_half": _worst(min, (_speedup(row, "speedup_vs_half") for row in timed)),
-        "speedup_vs_source": _worst(min, (_speedup(row, "speedup_vs_source") for row in timed)),
-        "throughput_per_s": _worst(min, (row["throughput_per_s"] for row in timed)),
-    }
-    for word in ("p50", "p90", "p95", "p99"):
-        found[f"latency_ms_{word}"] = _worst(max, (row["latency_ms"][word] for row in timed))
-    return found
-
-
-def _worst(choose: Any, values: Iterator[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return choose(known) if known else None
-
-
-def _sqnr(row: Row) -> float | None:
-    return math.inf if row["max_abs"] == 0 else row["sqnr_db"]
-
-
-def _speedup(row: Row, key: str) -> float | None:
-    return row[key]["value"] if row.get(key) else None
 
 
 def _open(artifact: Artifact) -> Session:
@@ -142,7 +106,22 @@ def _open(artifact: Artifact) -> Session:
     return session
 
 
-def _inference(artifact: Artifact, exit_code: Exit) -> Infer:
+def validated(shop: Workshop, result: Artifact, data: Data, *, again: bool) -> tuple[Row, Path]:
+    """`validate`, and the file of what it saw that `optkit verify` needs."""
+    key = samples_key(shop, result, data.validation.digest)
+    known = None if again else known_samples(shop, key)
+    kept = Kept()
+    row = validate(shop, result, data, again=known is None, kept=kept)
+    return row, known or keep_samples(kept, shop, key)
+
+
+def inferences(shop: Workshop, result: Artifact, data: Data) -> tuple[Infer, Infer]:
+    """The source's inference and the result's, the latter on inputs as the result takes them."""
+    source = inference(shop.source.artifact, Exit.BAD_INPUT)
+    return on_the_same_image(source, result, data.validation), inference(result, Exit.FAILED)
+
+
+def inference(artifact: Artifact, exit_code: Exit) -> Infer:
     """The model's inference; what a library refuses becomes an error with that exit code."""
     infer = _open(artifact).infer
 

@@ -7,8 +7,8 @@ memory, which is read and written once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from optkit.core.versions import versions
 from optkit.engine.checks import TamperedError, broken, checked, stamps
 from optkit.engine.edit import LiveGraph
 from optkit.engine.source import Source
+from optkit.engine.witness import Decision, Witness
 from optkit.planner import Route, Step
 
 
@@ -45,6 +46,7 @@ class Workshop:
         samples: the calibration samples.
         seed: for anything random.
         listen: told of progress.
+        decided: what measurements decided in a run that is repeated, by the pass; see `witness`.
     """
 
     store: Store
@@ -52,11 +54,16 @@ class Workshop:
     samples: Samples
     seed: int
     listen: Listener
+    decided: Mapping[str, Sequence[Decision]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """A finished step, as the manifest tells it."""
+    """A finished step, as the manifest tells it.
+
+    `samples` are the calibration samples that it read, as `0-299`, and `decisions` what it
+    measured: the lock keeps both.
+    """
 
     name: str
     options: Mapping[str, Any]
@@ -66,6 +73,8 @@ class StepResult:
     reason: str | None
     details: Mapping[str, Any]
     artifact: Artifact
+    samples: str = ""
+    decisions: Sequence[Decision] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,7 @@ def stage_key(stage: Stage, artifact: Artifact, shop: Workshop) -> str:
         "data": shop.samples.digest if uses_data else None,
         "seed": shop.seed,
         "machine": machine() if any(w.item.measures(w.options) for w in stage) else None,
+        **({"decided": decided} if (decided := _decided(stage, shop)) else {}),
         "versions": versions({"numpy", *(need for work in stage for need in work.item.needs)}),
         "code": own_code(*made_by, *(["optkit.data.read"] if uses_data else [])),
     })  # fmt: skip
@@ -150,12 +160,15 @@ def build(stage: Stage, artifact: Artifact, shop: Workshop, key: str) -> Entry:
         for work in stage:
             shop.listen(Event("start", work.step.name, work.arrow))
             started = time.perf_counter()
-            outcome = _apply(work, given, shop, folder, graph, key)
+            seen = Witness(shop.decided.get(work.item.name, ()))
+            outcome = _apply(work, given, shop, folder, graph, key, seen)
             rows.append({
                 "seconds": time.perf_counter() - started,
                 "changed": outcome.path is not None,
                 "reason": outcome.reason,
                 "details": dict(outcome.details),
+                "samples": seen.samples,
+                "decisions": seen.decisions,
             })
             given = _handed_on(work.item, outcome, given)
             changed = [row for row in rows if row["changed"]]
@@ -196,6 +209,8 @@ def results_of(entry: Entry, stage: Stage, given: Artifact, *, cached: bool) -> 
                 row["reason"],
                 row["details"],
                 artifact,
+                row.get("samples", ""),
+                row.get("decisions", ()),
             )
         )
     return results
@@ -208,7 +223,13 @@ def _told(row: Mapping[str, Any]) -> str:
 
 
 def _apply(
-    work: Work, given: Artifact, shop: Workshop, folder: Path, graph: LiveGraph, key: str
+    work: Work,
+    given: Artifact,
+    shop: Workshop,
+    folder: Path,
+    graph: LiveGraph,
+    key: str,
+    seen: Witness,
 ) -> Outcome:
     """Run one pass."""
     item = work.item
@@ -226,8 +247,14 @@ def _apply(
             raise broken(item, "reads samples without declaring `uses_data`")
         return replace(
             shop.samples,
-            read=lambda index: raw_inputs(shop.samples.read(index), given.preprocessing),
+            read=lambda index: raw_inputs(seen.read(shop.samples, index), given.preprocessing),
         )
+
+    def remember(module: str, question: Any, compute: Callable[[], Any]) -> Any:
+        asked = _about(item, given, shop, module, question)
+        if not item.measures(work.options):
+            return shop.store.fact(asked, compute)
+        return seen.decide(module, question, lambda: shop.store.fact(asked, compute))
 
     context = Context(
         shop.source.artifact,
@@ -238,9 +265,7 @@ def _apply(
         shop.seed,
         lambda done, total, text="": shop.listen(Event("progress", item.name, text, done, total)),
         lambda _, rewrite: graph.edit(rewrite),
-        lambda module, question, compute: shop.store.fact(
-            _about(item, given, shop, module, question), compute
-        ),
+        remember,
         shop.store.unfinished(key),
     )
     before = stamps(graph.artifact)
@@ -262,6 +287,10 @@ def _about(item: Pass, given: Artifact, shop: Workshop, module: str, question: A
         "versions": versions({"numpy", *item.needs}),
         "code": own_code(module),
     }
+
+
+def _decided(stage: Stage, shop: Workshop) -> list[Any]:
+    return [known for work in stage for known in shop.decided.get(work.item.name, ())]
 
 
 def _timed(call: Callable[[], None]) -> float:

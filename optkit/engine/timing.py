@@ -31,29 +31,44 @@ Models = dict[str, tuple[Artifact, Settings]]
 
 
 def benchmark(
-    shop: Workshop, base: Artifact | None, result: Artifact, wanted: Benchmark, *, again: bool
+    shop: Workshop,
+    base: Artifact | None,
+    result: Artifact,
+    wanted: Benchmark,
+    *,
+    again: bool,
+    earlier: Artifact | None = None,
 ) -> list[Row]:
-    """Time the source, the FP32 baseline if any, and the result, interleaved in a child process.
+    """Time the source, FP32 if any, and the result, interleaved in a child process.
 
-    The baseline runs a second time where the device computes it faster in half precision.
+    FP32 runs a second time where the device computes it faster in half precision.
+
+    Args:
+        shop: the run's source, store and listener.
+        base: the result without its lowering of the precision; None where there is none.
+        result: the model in question.
+        wanted: what to time.
+        again: repeat it even where it is known.
+        earlier: what the result was in the run that a baseline was taken from.
 
     Returns:
-        One row per model, device and scenario. The result's rows bear `speedup` (against the
-        baseline), `speedup_vs_half`, `speedup_vs_source`, and where they are slower than the
-        baseline, `slower` (`optkit.engine.at_fault`).
+        One row per model, device and scenario. The result's rows bear `speedup` (against FP32),
+        `speedup_vs_half`, `speedup_vs_source`, `speedup_vs_baseline` (against `earlier`), and
+        where they are slower than FP32, `slower` (`optkit.engine.at_fault`).
     """
     if not wanted.enabled:
         return []
     rows: list[Row] = []
     for device in wanted.devices:
         for scenario in wanted.scenarios:
-            rows += _measure(shop, base, result, wanted, device, scenario, again=again)
+            rows += _measure(shop, base, earlier, result, wanted, device, scenario, again=again)
     return rows
 
 
 def _measure(
     shop: Workshop,
     base: Artifact | None,
+    earlier: Artifact | None,
     result: Artifact,
     wanted: Benchmark,
     device: str,
@@ -70,6 +85,8 @@ def _measure(
         models["fp32"] = base, asked
         if half := _half(base, wanted, device):
             models[f"fp32 in {half}"] = base, replace(asked, infer_precision=half)
+    if earlier:
+        models["baseline"] = earlier, asked
     models[result.path.name] = result, asked
     artifacts = [model for model, _ in models.values()]
     title = f"benchmark {device} {scenario}"
@@ -79,7 +96,7 @@ def _measure(
         "signature": signature_to_json(source.signature),
         "device": device,
         "scenario": scenario,
-        "wanted": wanted.model_dump(mode="json", exclude={"devices", "scenarios"}),
+        "wanted": wanted.model_dump(mode="json", exclude={"devices", "scenarios", "undecided"}),
         "seed": shop.seed,
         "versions": runtime_versions(*artifacts),
         "code": own_code(
@@ -135,7 +152,7 @@ def _time(
     Raises:
         OptkitError: the last one, which is the result, cannot be timed.
     """
-    from optkit.benchmark.run import compare, measure
+    from optkit.benchmark.run import measure
     from optkit.benchmark.spec import Plan
 
     with tempfile.TemporaryDirectory() as folder:
@@ -160,14 +177,31 @@ def _time(
             raise OptkitError(told["message"], told["hint"], exit_code=Exit(told["exit"]))
         for other, row in by_name.items():
             if other != name:
-                result[_AGAINST.get(other, "speedup_vs_half")] = compare(result, row)
+                result[_AGAINST.get(other, "speedup_vs_half")] = _compared(result, row)
         if faster := _faster(result):
             shop.listen(Event("progress", title, f"slower than {faster}: looking for the cause"))
             result["slower"] = slower_than(contenders[faster], contenders[name], wanted.seconds)
     return rows
 
 
-_AGAINST = {"source": "speedup_vs_source", "fp32": "speedup"}
+_AGAINST = {
+    "source": "speedup_vs_source",
+    "fp32": "speedup",
+    "baseline": "speedup_vs_baseline",
+}
+
+
+def _compared(result: Row, other: Row) -> Row | None:
+    """The speedup over another model, with that of the slowest inferences in `percentiles`."""
+    from optkit.benchmark.run import compare
+    from optkit.core.intervals import percentile_ratios
+
+    ratio = compare(result, other)
+    if ratio is None or "server" in result:
+        return ratio
+    batches = result["settings"]["batch"] / other["settings"]["batch"]
+    tails = percentile_ratios(other["raw_ms"], result["raw_ms"], result["sittings"], batches)
+    return {**ratio, "percentiles": tails}
 
 
 def _faster(result: Row) -> str | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Options(BaseModel):
     """Options of `convert_fp16`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     keep_io: bool = Field(True, description="inputs and outputs stay float32")
     keep_fp32: tuple[str, ...] = Field((), description="names of nodes that stay in float32")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Options(BaseModel):
     """Options of `emit_ir`: none yet."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 @conversion(
@@ -60,19 +60,23 @@ def _convert(artifact: Artifact, context: Context) -> openvino.Model:
     import torch
 
     from optkit.formats import torchscript
+    from optkit.graphs.layer_names import name_layers
 
     network = torchscript.load(artifact)
+    state = network.state_dict()
     if network.inlined_graph.findAllNodes("prim::Loop"):
         # Freezing unrolls loops of a fixed count: quantization leaves alone what is inside a loop.
         network = torch.jit.freeze(network, optimize_numerics=False)
     arrays = context.example(0)
     specs = artifact.signature.inputs
     example = tuple(torch.from_numpy(arrays[spec.name]) for spec in specs)
-    return openvino.convert_model(
+    model = openvino.convert_model(
         network,
         example_input=example if len(example) > 1 else example[0],
         input=[(_partial_shape(spec.shape), _type(spec)) for spec in specs],
     )
+    name_layers(model, state)
+    return model
 
 
 def _without_comma(artifact: Artifact, scratch: Path) -> Path:

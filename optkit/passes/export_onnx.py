@@ -21,7 +21,7 @@ _NEWEST_TRACED = 20  # torch's exporter for TorchScript knows no later opset
 class Options(BaseModel):
     """Options of `export_onnx`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     opset: int = Field(18, ge=13, le=25, description="version of the ONNX operator set")
     optimize: bool = Field(True, description="fold constants and BatchNorm while exporting")

@@ -11,7 +11,7 @@ from optkit.core.contract import Context, Outcome, conversion
 class Options(BaseModel):
     """Options of `export_program`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     strict: bool = Field(False, description="read the Python bytecode instead of running it")
 

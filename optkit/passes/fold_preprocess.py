@@ -20,7 +20,7 @@ _FLOATS = ("float16", "float32", "float64")
 class Options(BaseModel):
     """Options of `fold_preprocess`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     input: str | None = Field(
         None, description="the input that takes images; default: the only one"

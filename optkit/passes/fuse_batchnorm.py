@@ -11,7 +11,7 @@ from optkit.core.contract import Context, Outcome, transform, unchanged
 class Options(BaseModel):
     """Options of `fuse_batchnorm`: none yet."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 @transform(

@@ -14,7 +14,7 @@ from optkit.rewrite import grouped_conv
 class Options(BaseModel):
     """Options of `fuse_grouped_conv`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     runtime: Literal["onnxruntime", "openvino"] | None = Field(
         None, description="leave alone the shapes that were measured to lose in this runtime"

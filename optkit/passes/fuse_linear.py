@@ -12,7 +12,7 @@ from optkit.rewrite import matrix_product_fusion
 class Options(BaseModel):
     """Options of `fuse_linear`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     join: bool = Field(
         False,

@@ -11,7 +11,7 @@ from optkit.core.contract import Context, Outcome, transform
 class Options(BaseModel):
     """Options of `fuse_scale_shift`: none yet."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 @transform(Options, takes=("onnx",), edits=("onnx",), needs=("onnx", "onnx-ir"))

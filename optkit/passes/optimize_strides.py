@@ -12,7 +12,7 @@ from optkit.rewrite import strides
 class Options(BaseModel):
     """Options of `optimize_strides`: none yet."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 @transform(Options, takes=("onnx",), edits=("onnx",), needs=("onnx", "onnx-ir"))

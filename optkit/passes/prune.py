@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class IgnoredScope(BaseModel):
     """Layers that stay whole, and all that would have to go with them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     names: tuple[str, ...] = Field((), description="names of layers")
     patterns: tuple[str, ...] = Field((), description="regular expressions of names")
@@ -33,15 +33,15 @@ def _share(description: str) -> Any:
 class Options(BaseModel):
     """Options of `prune`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     ratio: float | None = _share("share of the channels to take")
     flops: float | None = _share("share of the multiply-adds to leave; 0.5 if nothing is bounded")
     parameters: float | None = _share("share of the parameters to leave")
     latency: float | None = _share("share of the latency to leave, measured in OpenVINO")
     max_drop: float | None = _share(
-        "accuracy to lose at most on the calibration samples (without labels: share of answers "
-        "that change), by the sensitivity of each layer"
+        "accuracy to lose at most on data like the calibration samples (without labels: share of "
+        "answers that change), with 95 % confidence; by the sensitivity of each layer"
     )
     criterion: Literal["magnitude", "taylor", "batchnorm_scale"] = Field(
         "magnitude", description="what a channel is judged by"
@@ -54,7 +54,10 @@ class Options(BaseModel):
     sparsity: Literal["structured", "unstructured", "2:4"] = Field(
         "structured", description="take channels out, or only set weights to zero: no time saved"
     )
-    subset_size: int = Field(256, ge=1, description="calibration samples to use at most")
+    subset_size: int = Field(
+        1024, ge=1, description="calibration samples to use at most: 256 of them to rank and "
+        "search by, the others to judge max_drop by"
+    )  # fmt: skip
     device: str = Field("CPU", description="where latency is measured")
 
     @model_validator(mode="after")
@@ -92,8 +95,9 @@ def prune(artifact: Artifact, options: Options, context: Context) -> Outcome:
             `ignored_scope` names what is not there (bad input).
     """
     from optkit.formats import exported, onnx, torchscript
+    from optkit.pruning.checking import checked
     from optkit.pruning.choice import Wish, choose
-    from optkit.pruning.deciding import allowed, checked, described, nothing
+    from optkit.pruning.deciding import allowed, described, nothing
     from optkit.pruning.dependencies import analyse
     from optkit.pruning.masks import masked
     from optkit.pruning.network import emit, rebuild

@@ -11,7 +11,7 @@ from optkit.core.contract import Context, Outcome, transform, unchanged
 from optkit.quantization.ignored import IgnoredScope
 
 if TYPE_CHECKING:
-    from optkit.quantization.ranges import Statistics
+    from optkit.quantization.moments import Moments
 
 _NOT_CHOICES = {"max_drop", "min_sqnr_db", "subset_size", "model_type", "ignored_scope"}
 
@@ -19,7 +19,7 @@ _NOT_CHOICES = {"max_drop", "min_sqnr_db", "subset_size", "model_type", "ignored
 class Options(BaseModel):
     """Options of `quantize_int8`; what is `auto` is chosen by measurement."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     effort: Literal["fast", "balanced", "thorough"] = Field(
         "balanced", description="how many candidates are tried; fast tries none"
@@ -39,8 +39,8 @@ class Options(BaseModel):
     bias_correction: Literal["auto", "none", "fast", "full"] = Field(
         "auto", description="of what rounding shifts: by the weights' error, or measured"
     )
-    overflow_fix: Literal["auto", "none", "first_layer", "all"] = Field(
-        "auto", description="weights in 7 bits, for processors without VNNI"
+    overflow_fix: Literal["auto", "none", "pairs", "first_layer", "all"] = Field(
+        "auto", description="weights whose sums fit 16 bits, for processors without VNNI"
     )
     max_drop: float | None = Field(
         None, ge=0, description="what accuracy may lose on the samples held back"
@@ -78,12 +78,13 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     Raises:
         OptkitError: `ignored_scope` names an operation that is not there.
     """
-    from optkit.calibration.batchnorm import derived_ranges
+    from optkit.calibration.batchnorm import derived_moments
     from optkit.calibration.tools import tools_for
     from optkit.formats import ir, onnx
     from optkit.quantization import peer
     from optkit.quantization.attention import has_attention
     from optkit.quantization.job import Job
+    from optkit.quantization.prepared import LAYERS
     from optkit.quantization.quantize import details, quantize, summary_of
     from optkit.quantization.revert import Bounds
     from optkit.quantization.scope import scoped
@@ -107,17 +108,19 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     known = {name: kind for name, (kind, _) in tools.operations(model).items()}
     given = context.samples()
     samples = given.part(0, options.subset_size)
-    derived: dict[str, Statistics] = {}
+    free = given.origin == "synthesised"
+    trained: dict[str, Moments] = {}
     matched = 0
-    if given.origin == "synthesised" and options.engine != "nncf":
-        derived, matched = derived_ranges(model, context.source, artifact.format)
+    if options.engine != "nncf":
+        asked = None if free else LAYERS
+        trained, matched = derived_moments(model, context.source, artifact.format, asked)
     job = Job(
         tools=tools,
         model=model,
         samples=samples,
         wishes=wishes(
             transformer=transformer,
-            derived=matched > 0,
+            derived=free and matched > 0,
             **options.model_dump(exclude=_NOT_CHOICES),
         ),
         bounds=Bounds(options.min_sqnr_db, options.max_drop),
@@ -127,7 +130,8 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
             model, part, candidate, transformer=transformer, ignored=further,
             scope=scope.model_dump(), progress=context.progress,
         ),
-        derived=derived,
+        trained=trained,
+        free=free,
         rate=rated(samples) if options.max_drop is not None else None,
         batch=largest_batch(artifact.signature),
         progress=context.progress,
@@ -139,10 +143,10 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     path = context.output / format_.FILE
     format_.save(made.model, path)
     told = {"subset_size": len(samples), "model_type": "transformer" if transformer else "cnn"}
-    if given.origin == "synthesised":
+    if free:
         told["ranges"] = (
             f"BatchNorm of the source, {matched} layers; the rest from {samples.source}"
             if matched
             else samples.source
         )
-    return Outcome(path, summary_of(made), told | details(job, made))
+    return Outcome(path, summary_of(job, made), told | details(job, made))

@@ -18,7 +18,7 @@ _BY_WEIGHTS = "weight_quantization_error"
 class Options(BaseModel):
     """Options of `quantize_weights_int4`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     symmetric: bool = Field(True, description="a scale alone for each group, no zero point")
     ratio: float = Field(

@@ -12,7 +12,7 @@ from optkit.quantization.ignored import IgnoredScope
 class Options(BaseModel):
     """Options of `quantize_weights_int8`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     symmetric: bool = Field(False, description="a scale alone for each channel, no zero point")
     ignored_scope: IgnoredScope = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,15 +18,16 @@ _SAME = 1e-9
 class Options(BaseModel):
     """Options of `recover`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     epochs: int = Field(60, ge=0, description="passes over the samples, at most; 0 re-estimates "
                         "BatchNorm alone")  # fmt: skip
+    steps: int | None = Field(None, ge=0, description="steps of training, at most")
     seconds: float | None = Field(
-        None, gt=0, description="stop before training takes longer; the epochs done are recorded, "
-        "and replay it as `epochs`"
+        None, gt=0, description="be done within them; the steps that fitted are recorded, and "
+        "replay it as `steps`"
     )  # fmt: skip
-    learning_rate: float = Field(2e-3, gt=0, description="at the start; it falls as a cosine")
+    learning_rate: float = Field(2e-3, gt=0, description="in the second half it falls as a cosine")
     batch_size: int = Field(64, ge=1, description="samples per step")
     patience: int = Field(
         20, ge=1, description="epochs without progress on held-out samples before it stops"
@@ -78,7 +80,7 @@ def recover(artifact: Artifact, options: Options, context: Context) -> Outcome:
     if artifact.preprocessing != source.preprocessing:
         raise bad_input("recover: the model prepares its inputs itself, the source does not",
                         "move recover above fold_preprocess")  # fmt: skip
-    example = context.example(0)
+    began, example = time.monotonic(), context.example(0)
     network = rebuild(format_.load(artifact), artifact.signature, example)
     original = rebuild(formats[source.format].load(source), source.signature, example)
     student, samples = feed(network, context.samples(), options.subset_size)
@@ -90,9 +92,11 @@ def recover(artifact: Artifact, options: Options, context: Context) -> Outcome:
         samples, student, teacher = (
             (samples, student, freed) if freed else (samples.apart(), network, original)
         )
+    # What is written takes about as long as what was read.
+    left = options.seconds and max(1e-3, options.seconds - 2 * (time.monotonic() - began))
     done = distil(
         student.graph, teacher.graph, samples,
-        Schedule(options.epochs, options.seconds, options.batch_size, options.learning_rate,
+        Schedule(options.epochs, options.steps, left, options.batch_size, options.learning_rate,
                  options.patience, options.features, options.labels, context.seed),
         context.checkpoint, context.progress,
     )  # fmt: skip

@@ -13,13 +13,16 @@ from optkit.core.contract import Context, Outcome, transform, unchanged
 class Options(BaseModel):
     """Options of `sensitivity`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     criterion: Literal["magnitude", "taylor", "batchnorm_scale"] = Field(
         "magnitude", description="what a channel is judged by"
     )
     round_to: int = Field(8, ge=1, description="kept channels are a multiple of it")
-    subset_size: int = Field(256, ge=1, description="calibration samples to use at most")
+    subset_size: int = Field(
+        1024, ge=1, description="calibration samples to use at most; half of them, 256 at most, "
+        "are measured on, the others are left for `prune` to judge by"
+    )  # fmt: skip
 
 
 @transform(
@@ -41,7 +44,6 @@ def sensitivity(artifact: Artifact, options: Options, context: Context) -> Outco
     from optkit.pruning import sensitivity as method
     from optkit.pruning.dependencies import analyse
     from optkit.pruning.feeding import feed
-    from optkit.pruning.importance import importance
     from optkit.pruning.network import rebuild
 
     format_: Any = {"torchscript": torchscript, "exported": exported, "onnx": onnx}[artifact.format]
@@ -50,16 +52,13 @@ def sensitivity(artifact: Artifact, options: Options, context: Context) -> Outco
     structure = analyse(freed.graph, samples.samples[0])
     if not structure.groups:
         return unchanged("no channel can go: " + "; ".join(structure.left))
-    table = context.remember(
-        method.__name__,
-        method.question(options.criterion, options.round_to, len(samples)),
-        lambda: method.measure(
-            structure, importance(structure, options.criterion, samples), samples,
-            round_to=options.round_to, progress=context.progress,
-        ),
+    measured, _ = method.parts(samples)
+    table = method.measure(
+        structure, options.criterion, measured, round_to=options.round_to,
+        remember=context.remember, progress=context.progress,
     )  # fmt: skip
     judged = "accuracy" if samples.labels is not None else "answers that stay the same"
     return unchanged(
-        f"it only measures: {len(table)} layers on {len(samples)} samples",
-        measure=judged, samples=len(samples), sensitivity=table,
+        f"it only measures: {len(table)} layers on {len(measured)} samples",
+        measure=judged, samples=len(measured), sensitivity=table,
     )  # fmt: skip

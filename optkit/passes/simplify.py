@@ -14,7 +14,7 @@ _UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 class Options(BaseModel):
     """Options of `simplify`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     tensor_size_threshold: str = Field(
         "10MB",

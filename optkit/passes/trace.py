@@ -12,7 +12,7 @@ from optkit.core.errors import OptkitError
 class Options(BaseModel):
     """Options of `trace`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     freeze: bool = Field(False, description="inline weights and fold BatchNorm while at it")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from optkit.pruning.dependencies import operation, record
+from optkit.pruning.graph import operation, record
 from optkit.pruning.network import Network
 
 if TYPE_CHECKING:

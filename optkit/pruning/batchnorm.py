@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optkit.pruning.dependencies import operation, tensor_at
+from optkit.pruning.graph import operation, tensor_at
 
 if TYPE_CHECKING:
     import torch

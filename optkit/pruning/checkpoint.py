@@ -20,9 +20,9 @@ class State:
 
     Attributes:
         best: the least loss on held-out samples so far.
-        planned: epochs in all.
+        planned: steps in all.
         weights: those of the best epoch, by name.
-        epoch, steps: done so far.
+        steps: done so far.
         stale: epochs since the best one.
         seconds: spent so far, by all processes that had a hand in it.
     """
@@ -30,7 +30,6 @@ class State:
     best: float
     planned: int
     weights: dict[str, torch.Tensor]
-    epoch: int = 0
     steps: int = 0
     stale: int = 0
     seconds: float = 0.0

@@ -6,22 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from optkit.core.contract import Remember
+from optkit.core.contract import Progress, Remember
 from optkit.pruning import sensitivity
 from optkit.pruning.deciding import decide
-from optkit.pruning.dependencies import Group, Structure, analyse
-from optkit.pruning.feeding import Feed
+from optkit.pruning.dependencies import analyse
+from optkit.pruning.drop import within
+from optkit.pruning.feeding import Feed, spread
 from optkit.pruning.importance import importance
 from optkit.pruning.network import Network
+from optkit.pruning.structure import Group, Structure
 from optkit.pruning.surgery import cut
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-Progress = Callable[[int, int | None], None]
-
 _FLOPS = 0.5
+_RANKED_BY = 256
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Wish:
     Attributes:
         ratio: share of the channels to take.
         flops, parameters, latency: share that may be left.
-        max_drop: what may be lost on the calibration samples.
+        max_drop: what may be lost, on data like the calibration samples.
         criterion, scope, round_to: as in the options of `prune`.
     """
 
@@ -80,35 +81,38 @@ def choose(
     if wish.max_drop is not None:
         return _within_drop(groups, wish, means)
     ranked = _ranked(structure, wish.criterion, means)
-    ratio, flops = wish.ratio, wish.flops
+    ratio, flops, told = wish.ratio, wish.flops, dict[str, Any]()
     if wish.latency is not None:
         question = {
             "latency": wish.latency, "machine": means.machine, "criterion": wish.criterion,
             "groups": [group.name for group in groups], "scope": wish.scope,
             "round_to": wish.round_to,
         }  # fmt: skip
-        ratio = means.remember(
+        told = means.remember(
             __name__, question, lambda: _fitting_latency(structure, groups, ranked, wish, means)
         )
+        ratio = told["ratio"]
     elif ratio is None and flops is None and wish.parameters is None:
         flops = _FLOPS
     decision = decide(
         structure, groups, ranked, scope=wish.scope, round_to=wish.round_to, ratio=ratio,
         flops=flops, parameters=wish.parameters,
     )  # fmt: skip
-    return decision.gone, {"ratio": decision.ratio}
+    return decision.gone, {**told, "ratio": decision.ratio}
 
 
 def _ranked(structure: Structure, criterion: str, means: Means) -> np.ndarray:
     if criterion != "taylor":
         return importance(structure, criterion, None)
     network, samples = means.feed()
-    return importance(analyse(network.graph, samples.samples[0]), criterion, samples)
+    few = samples.part(spread(len(samples), _RANKED_BY))
+    return importance(analyse(network.graph, samples.samples[0]), criterion, few)
 
 
 def _fitting_latency(
     structure: Structure, groups: Sequence[Group], ranked: np.ndarray, wish: Wish, means: Means
-) -> float:
+) -> dict[str, float]:
+    """The smallest ratio that is fast enough, and the share of the latency measured with it."""
     known: dict[bytes, float] = {}
 
     def fits(gone: np.ndarray) -> bool:
@@ -122,7 +126,7 @@ def _fitting_latency(
         structure, groups, ranked, scope=wish.scope, round_to=wish.round_to, fits=fits
     )
     assert decision.ratio is not None
-    return decision.ratio
+    return {"ratio": decision.ratio, "latency": known[decision.gone.tobytes()]}
 
 
 def _within_drop(
@@ -132,13 +136,11 @@ def _within_drop(
     structure = analyse(network.graph, samples.samples[0])
     names = {group.name for group in groups}
     kept = [group for group in structure.groups if group.name in names]
-    ranked = importance(structure, wish.criterion, samples)
-    table = means.remember(
-        sensitivity.__name__,
-        sensitivity.question(wish.criterion, wish.round_to, len(samples)),
-        lambda: sensitivity.measure(
-            structure, ranked, samples, round_to=wish.round_to, progress=means.progress
-        ),
-    )
+    measured, judged = sensitivity.parts(samples)
+    ranked = importance(structure, wish.criterion, measured)
+    table = sensitivity.measure(
+        structure, wish.criterion, measured, round_to=wish.round_to, remember=means.remember,
+        progress=means.progress,
+    )  # fmt: skip
     assert wish.max_drop is not None
-    return sensitivity.within(structure, kept, ranked, samples, table, wish.max_drop, wish.round_to)
+    return within(structure, kept, ranked, measured, judged, table, wish.max_drop, wish.round_to)

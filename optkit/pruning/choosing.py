@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from optkit.pruning.dependencies import Group
+from optkit.pruning.structure import Group
 
 if TYPE_CHECKING:
     import numpy as np

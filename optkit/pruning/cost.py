@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from optkit.pruning.dependencies import Structure, operation
-from optkit.pruning.layers import groups_of, is_transposed
+from optkit.pruning.graph import groups_of, is_transposed, operation
+from optkit.pruning.structure import Structure
 
 if TYPE_CHECKING:
     import numpy as np

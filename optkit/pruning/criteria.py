@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optkit.pruning.dependencies import LINEAR, Structure, operation, out_axes, tensor_at
+from optkit.pruning.graph import LINEAR, operation, out_axes, tensor_at
+from optkit.pruning.structure import Structure
 
 if TYPE_CHECKING:
     import numpy as np

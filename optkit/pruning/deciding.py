@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from optkit.core.errors import OptkitError, bad_input
+from optkit.core.errors import bad_input
 from optkit.pruning import cost
 from optkit.pruning.choosing import least_that_fits, over_all, per_layer
-from optkit.pruning.dependencies import Group, Structure, layer_of, operation
+from optkit.pruning.graph import layer_of, operation
+from optkit.pruning.structure import Group, Structure
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
 
 # Each step of a measured bound takes seconds.
@@ -155,41 +155,6 @@ def decide(
             "ignored_scope",
         )
     return Decision(found[1], found[0])
-
-
-def checked(
-    structure: Structure, network: torch.fx.GraphModule, inputs: Sequence[Sequence[Any]]
-) -> None:
-    """Run a cut network beside the original.
-
-    Raises:
-        OptkitError: it does not run, or gives another shape or what is not finite.
-    """
-    import torch
-
-    for given in inputs:
-        with torch.no_grad():
-            want = structure.network(*given)
-            try:
-                got = network(*given)
-            except Exception as error:
-                raise _broken(f"does not run: {error}") from error
-        for before, after in zip(want, got, strict=True):
-            if before.shape != after.shape or before.dtype != after.dtype:
-                raise _broken(f"gives {tuple(after.shape)} in place of {tuple(before.shape)}")
-            if (
-                before.is_floating_point()
-                and before.isfinite().all()
-                and not after.isfinite().all()
-            ):
-                raise _broken("gives values that are not finite")
-
-
-def _broken(what: str) -> OptkitError:
-    return OptkitError(
-        f"the pruned network {what}; it is not passed on",
-        "keep the layers concerned out of it: ignored_scope",
-    )
 
 
 def described(structure: Structure, groups: Sequence[Group], gone: np.ndarray) -> dict[str, Any]:

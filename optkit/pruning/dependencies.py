@@ -2,90 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from optkit.pruning import layers, moves
+from optkit.pruning import layers, moves, products, reshapes
 from optkit.pruning.flow import Flow, unknown
+from optkit.pruning.graph import by_use, described, layer_of, operation, out_axes, record, tensor_at
+from optkit.pruning.structure import Group, Structure, Weight
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from optkit.pruning.coupling import Axis
 
-_RULES = {**moves.RULES, **layers.RULES}
-_ROLE = re.compile(r"[._]?(weight|bias|running_mean|running_var)(_fused_bn)?$")
-
-
-LINEAR = frozenset({
-    "conv1d", "conv2d", "conv3d", "convolution", "_convolution", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "linear", "addmm", "mm", "matmul",
-})  # fmt: skip
-"""Operations that multiply with a weight."""
-
-
-@dataclass(frozen=True)
-class Weight:
-    """A tensor of the network, under every name it has.
-
-    Attributes:
-        names: the attributes that hold it; more than one where weights are tied.
-        units: per axis, the unit that each index belongs to, -1 where it stays; None where all do.
-    """
-
-    names: tuple[str, ...]
-    units: tuple[np.ndarray | None, ...]
-
-
-@dataclass(frozen=True)
-class Group:
-    """Units that are alike: any of them can go, but not all.
-
-    Attributes:
-        name: the first layer that makes them.
-        layers: every layer that loses something with them.
-        units: their numbers, in the order of that layer's channels.
-        width: channels of that layer per unit, 1 but for heads and grouped convolutions.
-    """
-
-    name: str
-    layers: tuple[str, ...]
-    units: np.ndarray
-    width: int
-
-
-@dataclass(frozen=True)
-class Structure:
-    """What can be taken out of a network.
-
-    Attributes:
-        network: the graph, untouched.
-        flow: every value's shape and atoms.
-        weights: every tensor that can lose something, by its first name.
-        groups: what can go, by group.
-        count: how many units there are.
-        left: channels of weights that must stay, by the reason.
-        unit_of: the unit that an atom belongs to, -1 where it stays.
-    """
-
-    network: torch.fx.GraphModule
-    flow: Flow
-    weights: Mapping[str, Weight]
-    groups: tuple[Group, ...]
-    count: int
-    left: Mapping[str, int]
-    unit_of: np.ndarray
-
-    def units(self, axis: Axis) -> np.ndarray | None:
-        """The units along an axis; None where all of it stays."""
-        if axis is None:
-            return None
-        found: np.ndarray = self.unit_of[self.flow.channels.roots(axis)]
-        return found if (found >= 0).any() else None
+_RULES = {**reshapes.RULES, **moves.RULES, **products.RULES, **layers.RULES}
 
 
 def analyse(network: torch.fx.GraphModule, inputs: Sequence[torch.Tensor]) -> Structure:
@@ -117,63 +49,11 @@ def analyse(network: torch.fx.GraphModule, inputs: Sequence[torch.Tensor]) -> St
     return _structured(network, flow, tensors)
 
 
-def operation(node: Any) -> str:
-    """The name of an ATen operation, in place or not; '' for what is none."""
-    schema = getattr(node.target, "_schema", None)
-    return schema.name.partition("::")[2].removesuffix("_") if schema else ""
-
-
-def described(node: Any) -> str:
-    """An operation as messages name it."""
-    return f"{operation(node) or node.op} '{node.name}'"
-
-
-def tensor_at(network: torch.nn.Module, name: str) -> torch.Tensor:
-    """The tensor under a dotted name."""
-    found: Any = network
-    for part in name.split("."):
-        found = getattr(found, part)
-    tensor: torch.Tensor = found
-    return tensor
-
-
-def layer_of(name: str) -> str:
-    """The layer that a tensor belongs to: its name without `.weight` or `.bias`."""
-    return _ROLE.sub("", name.removeprefix("lifted_tensor_self.")) or name
-
-
-def record(network: torch.fx.GraphModule, inputs: Sequence[torch.Tensor]) -> dict[Any, Any]:
-    """The shape of every value in one run."""
-    import torch
-
-    shapes: dict[Any, Any] = {}
-
-    class Recorder(torch.fx.Interpreter):  # type: ignore[misc]
-        def run_node(self, node: Any) -> Any:
-            value = super().run_node(node)
-            shapes[node] = _shape(value)
-            return value
-
-    with torch.no_grad():
-        Recorder(network).run(*inputs, enable_io_processing=False)
-    return shapes
-
-
-def _shape(value: Any) -> Any:
-    import torch
-
-    if isinstance(value, torch.Tensor):
-        return tuple(value.shape)
-    if isinstance(value, (tuple, list)):
-        return [_shape(item) for item in value]
-    return None
-
-
 def _tensors(network: torch.fx.GraphModule, flow: Flow) -> dict[str, list[str]]:
     """Give every weight its atoms; tied weights have the same ones. First name to all names."""
     names: dict[str, list[str]] = {}
     first: dict[Any, str] = {}
-    for node in _by_use(network):
+    for node in by_use(network):
         if not isinstance(flow.shapes[node], tuple):
             continue
         tensor = tensor_at(network, node.target)
@@ -190,31 +70,6 @@ def _tensors(network: torch.fx.GraphModule, flow: Flow) -> dict[str, list[str]]:
             names[lead].append(node.target)
         flow.axes[node] = flow.axes[lead]
     return names
-
-
-def _by_use(network: torch.fx.GraphModule) -> list[Any]:
-    """The nodes of weights in the order of their first use, which is the same from any source."""
-    place = {node: at for at, node in enumerate(network.graph.nodes)}
-    weights = [node for node in network.graph.nodes if node.op == "get_attr" and node.users]
-    return sorted(weights, key=lambda node: min(place[user] for user in node.users))
-
-
-def out_axes(network: torch.fx.GraphModule) -> dict[str, int]:
-    """By weight of a linear operation: the axis of what it makes."""
-    found: dict[str, int] = {}
-    for node in network.graph.nodes:
-        kind = operation(node)
-        if "conv" in kind and kind in layers.RULES:
-            at, axis = 1, int(layers.is_transposed(node))
-        elif kind == "linear":
-            at, axis = 1, 0
-        elif kind in {"addmm", "mm", "matmul"}:
-            at, axis = (2 if kind == "addmm" else 1), 1
-        else:
-            continue
-        if getattr(node.args[at], "op", "") == "get_attr":
-            found[node.args[at].target] = axis
-    return found
 
 
 def _rule(node: Any) -> Any:

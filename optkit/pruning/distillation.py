@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optkit.pruning import batchnorm, features
+from optkit.pruning import batchnorm
 from optkit.pruning.checkpoint import State, restored, saved
 from optkit.pruning.feeding import Feed
+from optkit.pruning.likeness import Likeness
 from optkit.pruning.weights import put, trainable, values
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, str], None]
 
 _SMALLEST_BATCH = 8
-_SAVE_EVERY = 5.0
+# Seconds between checkpoints; and how many times longer than writing one, at least.
+_SAVE_EVERY, _SAVE_RARELY = 1.0, 20.0
+# The share of the seconds after which it is known how many steps will fit, and the part of what
+# is left that is planned for them.
+_LOOK, _PLANNED = 0.2, 0.9
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,10 @@ class Schedule:
 
     Attributes:
         epochs: passes over the samples, at most.
+        steps: steps in all, at most; None for no bound.
         seconds: stops before it would take longer; None for no bound.
         batch: samples per step, where they go together.
-        rate: the learning rate at the start; it falls to 0 as a cosine.
+        rate: the learning rate; in the second half of the steps it falls to 0 as a cosine.
         patience: epochs without progress on the held-out samples after which it stops.
         features: the weight of intermediate features beside the outputs.
         labelled: the weight of the labels beside the original's answers, where there are any.
@@ -39,6 +45,7 @@ class Schedule:
     """
 
     epochs: int
+    steps: int | None
     seconds: float | None
     batch: int
     rate: float
@@ -58,10 +65,10 @@ def distil(
 ) -> dict[str, Any]:
     """Train the student in place until it answers as the teacher does.
 
-    Outputs are compared by their squared error relative to the teacher's spread, layers on the way
-    by `features.distance`. Floating inputs are mixed with one another, which makes many samples of
-    few (arXiv 1710.09412); the teacher answers for what was mixed. Every fifth sample is held out:
-    the weights that do best there are kept.
+    Outputs and layers on the way are compared as in `likeness`, on the samples and on mixtures of
+    them. Every fifth sample is held out: the weights that do best there are kept. Where seconds
+    are bounded, the first of them tell how many steps will fit; that number of `steps` in place of
+    the seconds gives the same weights.
 
     Args:
         student: a flat graph, batch free if the feed goes together.
@@ -69,137 +76,93 @@ def distil(
         feed: at least two samples.
         schedule: how long.
         folder: where a checkpoint is kept, so that a killed run goes on; None for nowhere.
-        progress: called with the epoch, their number and the loss.
+        progress: called with the step, their number and the loss on held-out samples.
 
     Returns:
         What was done: epochs, steps, losses before and after on held-out samples.
     """
     import torch
 
+    began = time.monotonic()
     held = [at for at in range(len(feed)) if at % 5 == 4] or [len(feed) - 1]
     learnt = [at for at in range(len(feed)) if at not in held]
     tensors = trainable(student)
-    loss = _Loss(student, teacher, feed, schedule)
+    loss = Likeness(
+        student, teacher, feed, learnt,
+        features_weight=schedule.features, labels_weight=schedule.labelled,
+        alive=schedule.batch >= _SMALLEST_BATCH, seed=schedule.seed,
+    )  # fmt: skip
     optimizer = torch.optim.AdamW(tensors, schedule.rate, weight_decay=1e-4)
     before = loss.on(held)
-    renewed = batchnorm.reestimate(student, _batches(feed, learnt, schedule.batch))
-    state = State(best=loss.on(held), planned=schedule.epochs, weights=values(student))
+    chosen = feed.split(learnt, schedule.batch)
+    renewed = batchnorm.reestimate(student, (feed.batch(part) for part in chosen))
+    per_epoch, parts = len(_order(feed, learnt, schedule, 0)), list[Sequence[int]]()
+    planned = schedule.epochs * per_epoch
+    planned = planned if schedule.steps is None else min(planned, schedule.steps)
+    state = State(best=loss.on(held), planned=planned, weights=values(student))
     state = restored(folder, state, student, optimizer)
-    began, kept_at = time.monotonic() - state.seconds, time.monotonic()
-    while state.epoch < state.planned and state.stale < schedule.patience:
-        _epoch(loss, learnt, optimizer, tensors, state, schedule)
-        state.epoch += 1
-        now = loss.on(held)
-        if now < state.best:
-            state.best, state.weights, state.stale = now, values(student), 0
-        else:
-            state.stale += 1
+    began, now, next_save = began - state.seconds, state.best, time.monotonic() + _SAVE_EVERY
+    late = schedule.seconds is not None and time.monotonic() - began >= schedule.seconds
+    while state.steps < state.planned and state.stale < schedule.patience and not late:
+        epoch, at = divmod(state.steps, per_epoch)
+        if at == 0 or not parts:
+            parts = _order(feed, learnt, schedule, epoch)
+        _step(loss, parts[at], optimizer, tensors, state, schedule)
+        state.steps += 1
         state.seconds = time.monotonic() - began
-        if schedule.seconds is not None and state.epoch == 1:  # as many as will fit
-            fitting = max(1, math.floor(schedule.seconds / max(state.seconds, 1e-3)))
-            state.planned = min(schedule.epochs, fitting)
-        progress(state.epoch, state.planned, f"loss {now:.4f}")
-        if schedule.seconds is not None and state.seconds >= schedule.seconds:
-            break
-        if folder is not None and time.monotonic() - kept_at > _SAVE_EVERY:
+        state.planned = _fitting(state, schedule.seconds)
+        late = schedule.seconds is not None and state.seconds >= schedule.seconds
+        if at + 1 == per_epoch or state.steps == state.planned or late:
+            now = loss.on(held)
+            state.stale += 1
+            if now < state.best:
+                state.best, state.weights, state.stale = now, values(student), 0
+        progress(state.steps, state.planned, f"loss {now:.4f}")
+        if folder is not None and time.monotonic() > next_save:
+            writing = time.monotonic()
             saved(folder, state, student, optimizer)
-            kept_at = time.monotonic()
+            spent = time.monotonic() - writing
+            next_save = time.monotonic() + max(_SAVE_EVERY, _SAVE_RARELY * spent)
     put(student, state.weights)
     return {
-        "epochs": state.epoch, "steps": state.steps, "batchnorms": renewed,
-        "features": len(loss.pairs), "loss": {"before": before, "after": state.best},
+        "epochs": round(state.steps / max(1, per_epoch), 2), "steps": state.steps,
+        "batchnorms": renewed, "features": len(loss.pairs),
+        "loss": {"before": before, "after": state.best},
     }  # fmt: skip
 
 
-def _epoch(
-    loss: _Loss, learnt: Sequence[int], optimizer: Any, tensors: Sequence[torch.Tensor],
+def _order(
+    feed: Feed, learnt: Sequence[int], schedule: Schedule, epoch: int
+) -> list[Sequence[int]]:
+    """The batches of an epoch."""
+    import torch
+
+    draw = torch.Generator().manual_seed(schedule.seed * 100_003 + epoch)
+    order = [learnt[at] for at in torch.randperm(len(learnt), generator=draw).tolist()]
+    chosen = list(feed.split(order, schedule.batch))
+    if len(chosen) > 1 and len(chosen[-1]) < _SMALLEST_BATCH and feed.together:
+        chosen.pop()  # too few for statistics of their own
+    return chosen
+
+
+def _step(
+    loss: Likeness, part: Sequence[int], optimizer: Any, tensors: Sequence[torch.Tensor],
     state: State, schedule: Schedule,
 ) -> None:  # fmt: skip
     import torch
 
-    draw = torch.Generator().manual_seed(schedule.seed * 100_003 + state.epoch)
-    order = [learnt[at] for at in torch.randperm(len(learnt), generator=draw).tolist()]
-    chosen = list(loss.feed.split(order, schedule.batch))
-    if len(chosen) > 1 and len(chosen[-1]) < _SMALLEST_BATCH and loss.feed.together:
-        chosen.pop()  # too few for statistics of their own
-    for number, part in enumerate(chosen):
-        share = (state.epoch + number / len(chosen)) / max(1, state.planned)
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.rate * (1 + math.cos(math.pi * min(1.0, share))) / 2
-        optimizer.zero_grad()
-        value = loss.of(part, draw)
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(tensors, 5.0)
-        optimizer.step()
-        state.steps += 1
+    falling = max(0.0, 2 * state.steps / state.planned - 1)
+    for group in optimizer.param_groups:
+        group["lr"] = schedule.rate * (1 + math.cos(math.pi * falling)) / 2
+    optimizer.zero_grad()
+    loss.of(part, state.steps).backward()
+    torch.nn.utils.clip_grad_norm_(tensors, 5.0)
+    optimizer.step()
 
 
-class _Loss:
-    """How far the student is from the teacher."""
-
-    def __init__(
-        self, student: torch.fx.GraphModule, teacher: torch.fx.GraphModule, feed: Feed,
-        schedule: Schedule,
-    ) -> None:  # fmt: skip
-        self.feed, self.schedule = feed, schedule
-        wanted = schedule.features > 0 and feed.together
-        self.pairs = features.anchors(student, teacher) if wanted else []
-        alive = feed.together and schedule.batch >= _SMALLEST_BATCH
-        moving = batchnorm.training(student) if alive else student
-        self.student = features.tapped(moving, [pair[0] for pair in self.pairs])
-        self.teacher = features.tapped(teacher, [pair[1] for pair in self.pairs])
-        self.still, self.original = student, teacher
-        self.mixes = feed.together and all(x.is_floating_point() for x in feed.samples[0])
-        self.answers: dict[tuple[int, ...], Any] = {}
-
-    def of(self, part: Sequence[int], draw: torch.Generator) -> torch.Tensor:
-        """On a batch, in training."""
-        import torch
-
-        given, labels = self.feed.batch(part), self.feed.labels_of(part)
-        share = 1.0
-        if self.mixes and len(part) > 1 and float(torch.rand(1, generator=draw)) < 0.5:
-            share = 0.5 + 0.5 * float(torch.rand(1, generator=draw))
-            given = tuple(share * x + (1 - share) * x.roll(1, 0) for x in given)
-        with torch.no_grad():
-            want, on_the_way = self.teacher(*given)
-        got, felt = self.student(*given)
-        value = _apart(got, want)
-        for mine, theirs in zip(felt, on_the_way, strict=True):
-            value = value + self.schedule.features / len(felt) * features.distance(mine, theirs)
-        scores = got[0]
-        if labels is not None and self.schedule.labelled and scores.dim() == 2 and share == 1.0:
-            told = torch.nn.functional.cross_entropy(scores, labels.long())
-            value = value + self.schedule.labelled * told
-        return value
-
-    def on(self, chosen: Sequence[int]) -> float:
-        """On samples, as the network will be used; of outputs alone."""
-        import torch
-
-        total, count = 0.0, 0
-        with torch.no_grad():
-            for part in self.feed.split(chosen, 64):
-                key = tuple(part)
-                given = self.feed.batch(part)
-                if key not in self.answers:
-                    self.answers[key] = self.original(*given)
-                total += float(_apart(self.still(*given), self.answers[key])) * len(part)
-                count += len(part)
-        return total / count
-
-
-def _apart(got: Sequence[torch.Tensor], want: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The squared error relative to the spread of what is wanted, the mean over the outputs."""
-    import torch
-
-    parts = []
-    for mine, theirs in zip(got, want, strict=True):
-        if theirs.is_floating_point():
-            spread = (theirs - theirs.mean()).square().mean()
-            parts.append((mine - theirs).square().mean() / (spread + 1e-8))
-    return torch.stack(parts).mean()
-
-
-def _batches(feed: Feed, chosen: Sequence[int], size: int) -> list[tuple[torch.Tensor, ...]]:
-    return [feed.batch(part) for part in feed.split(chosen, size)]
+def _fitting(state: State, seconds: float | None) -> int:
+    """How many steps to plan for; the learning rate so far does not hang on it."""
+    if seconds is None or state.seconds < _LOOK * seconds or 2 * state.steps >= state.planned:
+        return state.planned
+    left = _PLANNED * (seconds - state.seconds) * state.steps / state.seconds
+    return min(state.planned, max(2 * state.steps, state.steps + math.floor(left)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from optkit.pruning.dependencies import operation
+from optkit.pruning.graph import operation
 
 if TYPE_CHECKING:
     import torch
@@ -15,6 +15,7 @@ _ANCHORS = {
     "_convolution": "conv", "conv_transpose2d": "conv", "linear": "linear", "addmm": "linear",
 }  # fmt: skip
 _MOST = 6
+_PLACES = 4
 
 
 def anchors(one: torch.fx.GraphModule, other: torch.fx.GraphModule) -> list[tuple[Any, Any]]:
@@ -48,16 +49,36 @@ def tapped(graph: torch.fx.GraphModule, nodes: list[Any]) -> torch.fx.GraphModul
     return made
 
 
-def distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+def pooled(value: torch.Tensor) -> torch.Tensor:
+    """A map (N, C, H, W) averaged to 4 x 4 places where it is larger: they tell samples apart."""
+    import torch
+
+    if value.dim() != 4 or max(value.shape[2:]) <= _PLACES:
+        return value
+    places = [min(size, _PLACES) for size in value.shape[2:]]
+    return torch.nn.functional.adaptive_avg_pool2d(value, places)
+
+
+def distance(one: torch.Tensor, other: torch.Tensor, *, alike: bool) -> torch.Tensor:
     """How unlike two values of one batch are, 0 for alike.
 
     Values of one shape by their relative squared error. Others by which samples they find alike:
     the cosines between samples, after Tung and Mori, arXiv 1907.09682.
-    """
-    import torch
 
-    if one.shape == other.shape:
+    Args:
+        one: of the pruned network, (N, ...).
+        other: of the original; `pooled` where the shapes differ.
+        alike: whether they have one shape.
+    """
+    if alike:
         spread = (other - other.mean(0, keepdim=True)).square().mean()
         return (one - other).square().mean() / (spread + 1e-8)
-    first, second = (torch.nn.functional.normalize(side.flatten(1), dim=1) for side in (one, other))
-    return (first @ first.t() - second @ second.t()).square().mean()
+    return (_cosines(pooled(one)) - _cosines(other)).square().mean()
+
+
+def _cosines(value: torch.Tensor) -> torch.Tensor:
+    """Between samples, (N, N): from their products, so that nothing large is written."""
+    flat = value.flatten(1)
+    products = flat @ flat.t()
+    sizes = products.diagonal().clamp_min(1e-24).sqrt()
+    return products / (sizes[:, None] * sizes)

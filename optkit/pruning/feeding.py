@@ -52,6 +52,11 @@ class Feed:
         for start in range(0, len(order), step):
             yield order[start : start + step]
 
+    def part(self, chosen: Sequence[int]) -> Feed:
+        """Some of the samples."""
+        labels = None if self.labels is None else tuple(self.labels[at] for at in chosen)
+        return replace(self, samples=tuple(self.samples[at] for at in chosen), labels=labels)
+
     def apart(self) -> Feed:
         """The same, one sample at a time."""
         return replace(self, together=False)
@@ -63,17 +68,23 @@ def feed(network: Network, samples: Samples, most: int) -> tuple[Network, Feed]:
     Args:
         network: a flat graph.
         samples: whole inputs, with labels or without.
-        most: how many to read.
+        most: how many to read, evenly spread over those there are.
     """
     import torch
 
-    count = min(len(samples), most)
-    read = tuple(network.inputs(samples.read(at)) for at in range(count))
+    chosen = spread(len(samples), most)
+    read = tuple(network.inputs(samples.read(at)) for at in chosen)
     labels: tuple[Any, ...] | None = None
     if samples.labels is not None:
-        labels = tuple(torch.from_numpy(samples.labels(at)).reshape(-1) for at in range(count))
+        labels = tuple(torch.from_numpy(samples.labels(at)).reshape(-1) for at in chosen)
     alike = len({tuple(x.shape for x in sample) for sample in read}) == 1
     freed = batched(network, read[0], read[-1]) if alike else None
     if freed is None:
         return network, Feed(read, labels, together=False)
     return freed, Feed(read, labels, together=True)
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most so many of the numbers below `count`, evenly spread: data may lie sorted by class."""
+    chosen = min(count, most)
+    return [at * count // chosen for at in range(chosen)] if chosen else []

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from optkit.core.errors import bad_input
 from optkit.pruning import criteria
-from optkit.pruning.dependencies import Structure
 from optkit.pruning.feeding import Feed
+from optkit.pruning.structure import Structure
 
 if TYPE_CHECKING:
     import numpy as np

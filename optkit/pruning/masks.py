@@ -6,8 +6,7 @@ import copy
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from optkit.pruning.dependencies import layer_of, operation, tensor_at
-from optkit.pruning.layers import is_transposed
+from optkit.pruning.graph import is_transposed, layer_of, operation, tensor_at
 
 if TYPE_CHECKING:
     import torch

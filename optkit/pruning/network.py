@@ -12,6 +12,7 @@ from optkit.core.errors import OptkitError, root_cause
 from optkit.core.signature import Signature
 from optkit.graphs.torch_export import from_torchscript, named, to_onnx, to_program
 from optkit.graphs.torch_trace import fresh_class_names
+from optkit.pruning.graph import operation
 from optkit.pruning.onnx.network import onnx_network
 from optkit.pruning.weights import trainable
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, np.ndarray]
 
 _OPSET = 18
+_CHECKS = {"_assert_tensor_metadata", "_assert_async", "_assert_scalar", "sym_constrain_range"}
 
 
 @dataclass(frozen=True)
@@ -141,9 +143,10 @@ def _flattened(graph: Any, inputs: int, outputs: int) -> torch.fx.GraphModule:
             "give the network tensors only",
         )
     end.args = (results,)
-    for node in list(graph.graph.nodes):  # checks that a run makes of its input's size
+    for node in reversed(list(graph.graph.nodes)):  # checks that a run makes of sizes and dtypes
         guards = node.op == "call_module" and node.target == "_guards_fn"
-        if guards or (node.op == "get_attr" and not node.users):
+        checks = operation(node) in _CHECKS and not node.users
+        if guards or checks or (node.op == "get_attr" and not node.users):
             graph.graph.erase_node(node)
     # a fresh module has what the graph uses, and none of the checks that came with the old one
     return torch.fx.GraphModule(graph, graph.graph)

@@ -3,134 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from optkit.core.contract import Progress, Remember
 from optkit.pruning import cost
 from optkit.pruning.choosing import per_layer
-from optkit.pruning.dependencies import Group, Structure
-from optkit.pruning.feeding import Feed
-from optkit.pruning.quality import answers, drop
+from optkit.pruning.feeding import Feed, spread
+from optkit.pruning.importance import importance
+from optkit.pruning.quality import answers, losses
+from optkit.pruning.structure import Group, Structure
 from optkit.pruning.surgery import cut
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
 RATIOS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
 """The shares that are tried of every layer."""
 
-Table = dict[str, list[dict[str, Any]]]
+Row = dict[str, Any]
+Table = dict[str, list[Row]]
 """By layer, a row for each share: `ratio`, `drop`, `multiply_adds` (the share that is left)."""
 
-_HALVINGS = 16
+Told = Callable[[int, str], None]
+
+_MEASURED = 256
 
 
-def question(criterion: str, round_to: int, samples: int) -> dict[str, Any]:
-    """What a table hangs on beside the network and the data."""
-    return {"criterion": criterion, "round_to": round_to, "samples": samples, "ratios": RATIOS}
+def parts(samples: Feed) -> tuple[Feed, Feed]:
+    """Samples to measure and search on, half and 256 at most; and the others, to judge by."""
+    measured = spread(len(samples), min(_MEASURED, (len(samples) + 1) // 2))
+    others = sorted(set(range(len(samples))) - set(measured))
+    return samples.part(measured), samples.part(others)
+
+
+def needed_for(others: int) -> int:
+    """How many samples it takes to leave so many to judge by."""
+    return others + min(_MEASURED, others)
 
 
 def measure(
     structure: Structure,
-    importance: np.ndarray,
+    criterion: str,
     samples: Feed,
     *,
     round_to: int,
-    progress: Callable[[int, int | None], None],
+    remember: Remember,
+    progress: Progress,
 ) -> Table:
     """Cut one layer at a time, and see what that does to the answers.
 
+    Every layer is remembered by itself: a killed run goes on with the next one.
+
     Args:
         structure: of the network, its batch free if `samples` go together.
-        importance: (units,).
-        samples: what is asked; with labels the drop is one in accuracy, see `quality.drop`.
+        criterion: what units are ranked by, see `importance`.
+        samples: what is asked; with labels the drop is one in accuracy, see `quality.losses`.
         round_to: kept channels are a multiple of it.
-        progress: told of every cut.
+        remember: gives what was measured earlier.
+        progress: told of every cut, with what was lost by it.
     """
-    import numpy as np
-
-    reference = answers(structure.network, samples)
-    terms = cost.multiply_adds(structure)
-    whole = max(1, cost.total(terms, np.zeros(structure.count, bool)))
+    ranked = cache(lambda: importance(structure, criterion, samples))
+    reference = cache(lambda: answers(structure.network, samples))
     table: Table = {}
-    total = len(structure.groups) * len(RATIOS)
     for at, group in enumerate(structure.groups):
-        rows: list[dict[str, Any]] = []
-        for step, ratio in enumerate(RATIOS):
-            progress(at * len(RATIOS) + step, total)
-            gone = per_layer([group], importance, {group.name: ratio}, round_to)
-            taken = float(gone.sum()) / len(group.units)
-            if not taken or (rows and taken == rows[-1]["ratio"]):
-                continue
-            found = drop(reference, answers(cut(structure, gone), samples), samples)
-            left = cost.total(terms, gone) / whole
-            rows.append({"ratio": taken, "drop": found, "multiply_adds": left})
-        table[group.name] = rows
+        asked = {
+            "criterion": criterion, "round_to": round_to, "samples": len(samples),
+            "ratios": RATIOS, "layer": group.name,
+        }  # fmt: skip
+
+        def told(step: int, text: str, at: int = at) -> None:
+            progress(at * len(RATIOS) + step, len(structure.groups) * len(RATIOS), text)
+
+        def rows(group: Group = group, told: Told = told) -> list[Row]:
+            return _rows(structure, group, ranked(), samples, reference(), round_to, told)
+
+        table[group.name] = remember(__name__, asked, rows)
     return table
 
 
-def within(
+def _rows(
     structure: Structure,
-    groups: Sequence[Group],
-    importance: np.ndarray,
+    group: Group,
+    ranked: np.ndarray,
     samples: Feed,
-    table: Table,
-    most: float,
+    reference: Sequence[torch.Tensor],
     round_to: int,
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """The most multiply-adds saved while the answers lose at most so much, all layers together.
-
-    Each layer takes the share that saves most for a price per drop; the price is found by
-    bisection on the drop that is measured of the whole cut network.
-
-    Returns:
-        bool per unit, and the ratios by layer with the drop measured, for the run's details.
-    """
+    told: Told,
+) -> list[Row]:
     import numpy as np
 
-    reference = answers(structure.network, samples)
-
-    def at_price(price: float) -> dict[str, float]:
-        chosen = {}
-        for group in groups:
-            rows = [{"ratio": 0.0, "drop": 0.0, "multiply_adds": 1.0}, *table.get(group.name, [])]
-            best = max(
-                rows, key=lambda row: 1 - row["multiply_adds"] - price * max(0.0, row["drop"])
-            )
-            chosen[group.name] = best["ratio"]
-        return chosen
-
-    known: dict[bytes, float] = {}
-
-    def tried(wanted: dict[str, float]) -> tuple[np.ndarray, float]:
-        gone = per_layer(groups, importance, wanted, round_to)
-        key = gone.tobytes()
-        if key not in known:
-            found = answers(cut(structure, gone), samples) if gone.any() else reference
-            known[key] = drop(reference, found, samples)
-        return gone, known[key]
-
-    best, ratios, measured = np.zeros(structure.count, bool), dict[str, float](), 0.0
-
-    def search(low: float, high: float, wish: Callable[[float], dict[str, float]]) -> None:
-        """Halve between an end that is too much and one that is little enough."""
-        nonlocal best, ratios, measured
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            wanted = wish(middle)
-            gone, lost = tried(wanted)
-            if lost > most:
-                low = middle
-                continue
-            high = middle
-            if cost.total(terms, gone) <= cost.total(terms, best):
-                best, ratios, measured = gone, wanted, lost
-
     terms = cost.multiply_adds(structure)
-    search(-3.0, 5.0, lambda power: at_price(10**power))
-    # Layers that lose nothing one by one may lose much together: then all take a part of it.
-    for power in (5.0, 1.0, 0.0):
-        full = at_price(10**power)
-        search(0.0, 1.0, lambda held, full=full: {  # type: ignore[misc]
-            name: ratio * (1 - held) for name, ratio in full.items()
-        })  # fmt: skip
-    return best, {"ratios": ratios, "drop": measured}
+    whole = max(1, cost.total(terms, np.zeros(structure.count, bool)))
+    rows: list[Row] = []
+    for step, ratio in enumerate(RATIOS):
+        gone = per_layer([group], ranked, {group.name: ratio}, round_to)
+        taken = float(gone.sum()) / len(group.units)
+        if taken and not (rows and taken == rows[-1]["ratio"]):
+            lost = losses(reference, answers(cut(structure, gone), samples), samples).mean()
+            left = cost.total(terms, gone) / whole
+            rows.append({"ratio": taken, "drop": float(lost), "multiply_adds": left})
+            told(step + 1, f"{group.name} without {taken:.0%}: drop {lost:.4f}")
+    return rows

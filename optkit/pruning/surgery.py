@@ -6,9 +6,9 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from optkit.pruning.cost import length
-from optkit.pruning.dependencies import Structure, operation, tensor_at
 from optkit.pruning.flow import argument, axis_at
-from optkit.pruning.layers import groups_of, groups_position
+from optkit.pruning.graph import groups_of, groups_position, operation, tensor_at
+from optkit.pruning.structure import Structure
 
 if TYPE_CHECKING:
     import numpy as np

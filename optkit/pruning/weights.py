@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from optkit.pruning.dependencies import operation, tensor_at
+from optkit.pruning.graph import operation, tensor_at
 
 if TYPE_CHECKING:
     import torch

@@ -19,7 +19,9 @@ class Candidate:
         margin: what ranges are widened by, beyond what samples showed.
         symmetric: whether ranges of activations with both signs are made symmetric.
         correction: of biases: `none`, `fast` (from the rounding of the weights), `full` (measured).
-        overflow: whose weights keep to half the integers: `none`, `first_layer`, `all`.
+        overflow: how weights keep sums of products within 16 bits: not (`none`), by scales that
+            no two beside each other exceed (`pairs`), by half the integers in the `first_layer` or
+            in `all`.
         smooth: whether SmoothQuant moves scales from activations into weights (NNCF alone).
     """
 
@@ -79,7 +81,7 @@ def first(wishes: Wishes, engine: str = "") -> Candidate:
         1.0 if engine == "nncf" else wishes.margins[0],
         wishes.symmetric[0],
         wishes.corrections[0],
-        wishes.overflows[0],
+        _overflows(wishes, engine)[0],
         wishes.smooth[0] if engine == "nncf" else False,
     )
 
@@ -110,6 +112,12 @@ def ranked(trials: list[Trial]) -> list[Trial]:
     """Those that could be built, best first."""
     built = [item for item in trials if item.score is not None]
     return sorted(built, key=lambda item: -item.score.sqnr_db if item.score else 0.0)
+
+
+def _overflows(wishes: Wishes, engine: str) -> tuple[str, ...]:
+    """`pairs` is optkit's own."""
+    known = tuple(word for word in wishes.overflows if engine != "nncf" or word != "pairs")
+    return known or ("none",)
 
 
 def _attempt(trials: dict[Candidate, Trial], attempt: Try, candidate: Candidate) -> None:
@@ -143,4 +151,4 @@ def _stages(wishes: Wishes, engine: str) -> Iterator[Callable[[Candidate], list[
         yield each("symmetric", wishes.symmetric)
         yield each("estimator", wishes.estimators)
         yield each("correction", wishes.corrections)
-    yield each("overflow", wishes.overflows)
+    yield each("overflow", _overflows(wishes, engine))

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from optkit.quantization.ranges import ESTIMATORS, Range, Statistics, fitted, watch
-from optkit.quantization.tools import Tools
+from optkit.quantization.ranges import (
+    ESTIMATORS,
+    Range,
+    Statistics,
+    fitted,
+    watch_ends,
+    watch_mean,
+    watch_values,
+)
+from optkit.quantization.tools import Figure, Tools
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,10 +31,14 @@ def collect(
     samples: Iterable[Arrays],
     count: int,
     *,
-    extremes_alone: bool = False,
+    means: bool = True,
+    values: bool = True,
     progress: Callable[[int, int | None], None] = lambda *_: None,
 ) -> dict[str, Statistics]:
     """Statistics by tensor key, of points and of what layers read.
+
+    Extremes and means are taken within the graph: handing whole tensors out costs more than
+    inferring them.
 
     Args:
         tools: how the format's models are handled.
@@ -34,24 +46,48 @@ def collect(
         sites: what is quantized.
         samples: the calibration samples.
         count: how many there are.
-        extremes_alone: collect what `minmax` and `mean_minmax` need, and nothing else.
+        means: collect the means that `means_of` gives.
+        values: collect what estimators other than `minmax` and `mean_minmax` need.
         progress: called with (done, total).
     """
     channels = {point.key: point.per_channel for point in sites.points}
-    means = {} if extremes_alone else {layer.reads: layer.channel for layer in sites.layers}
-    keys = list(dict.fromkeys([*channels, *means]))
-    seen = {key: Statistics() for key in keys}
+    axes = {layer.reads: layer.channel for layer in sites.layers} if means else {}
+    seen = {key: Statistics() for key in [*channels, *axes]}
+    figures = list(_figures(channels, axes, values=values))
 
-    def visit(index: int, values: list[np.ndarray]) -> None:
-        for key, value in zip(keys, values, strict=True):
-            watch(
-                seen[key], value, samples=count, channels=channels.get(key, False),
-                mean=means.get(key), draw=not extremes_alone and key in channels,
+    def visit(index: int, found: list[np.ndarray]) -> None:
+        given = dict(zip(figures, found, strict=True))
+        for key, per_channel in channels.items():
+            along = 1 if per_channel else None
+            watch_ends(
+                seen[key], given[Figure(key, "ReduceMin", along)],
+                given[Figure(key, "ReduceMax", along)], channels=per_channel,
             )  # fmt: skip
+            if values:
+                watch_values(seen[key], given[Figure(key)], count)
+        for key, axis in axes.items():
+            if axis is not None:
+                watch_mean(seen[key], given[Figure(key, "ReduceMean", axis)], axis)
+        for item in seen.values():
+            item.count += 1
         progress(index + 1, count)
 
-    tools.stream(tools.observed(model, keys), samples, visit)
+    tools.stream(tools.observed(model, figures), samples, visit)
     return seen
+
+
+def _figures(
+    channels: Mapping[str, bool], axes: Mapping[str, int | None], *, values: bool
+) -> Iterator[Figure]:
+    for key, per_channel in channels.items():
+        along = 1 if per_channel else None
+        yield Figure(key, "ReduceMin", along)
+        yield Figure(key, "ReduceMax", along)
+        if values:
+            yield Figure(key)
+    for key, axis in axes.items():
+        if axis is not None:
+            yield Figure(key, "ReduceMean", axis)
 
 
 def ranges_of(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class IgnoredScope(BaseModel):
     """Operations that keep the precision they have."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     names: tuple[str, ...] = Field((), description="names of operations")
     patterns: tuple[str, ...] = Field((), description="regular expressions of names")

@@ -8,13 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optkit.quantization import moments
 from optkit.quantization.collect import collect
 from optkit.quantization.judge import Rate, Reference, remember
+from optkit.quantization.ranges import widen
 from optkit.quantization.revert import NONE, Bounds, Remember
 
 if TYPE_CHECKING:
     from optkit.core.samples import Samples
     from optkit.quantization.candidates import Candidate, Wishes
+    from optkit.quantization.moments import Moments
     from optkit.quantization.ranges import Statistics
     from optkit.quantization.sites import Sites
     from optkit.quantization.tools import Tools
@@ -39,7 +42,8 @@ class Job:
         scratch: a folder to work in.
         ignored: names of operations that stay in floating point.
         peer: the other engine: the model that it makes of a candidate, without these operations.
-        derived: statistics that are known without samples, by key.
+        trained: moments of what tensors held in training, by key, as far as BatchNorm tells.
+        free: whether the samples are made up, so that ranges come from `trained` where they can.
         rate: scores a prediction; its first argument is the sample's index among all samples.
         batch: a large batch that the result will serve; None where the batch is fixed.
         progress: called with (done, total).
@@ -54,7 +58,8 @@ class Job:
     peer: Peer
     bounds: Bounds = NONE
     ignored: frozenset[str] = frozenset()
-    derived: Mapping[str, Statistics] = field(default_factory=dict)
+    trained: Mapping[str, Moments] = field(default_factory=dict)
+    free: bool = False
     rate: Rate | None = None
     batch: int | None = None
     progress: Progress = lambda *_: None
@@ -90,27 +95,24 @@ class Job:
     def statistics(self) -> Mapping[str, Statistics]:
         """Of every tensor that is quantized: collected once, for all candidates.
 
-        What is derived is widened to what samples show.
+        Where samples are made up, what BatchNorm tells widens them.
         """
-        import numpy as np
-
-        plain = set(self.wishes.estimators) <= {"minmax", "mean_minmax"}
+        first = self.wishes.effort == "fast"  # then the first of each choice alone is built
+        estimators = self.wishes.estimators[: 1 if first else None]
+        corrections = self.wishes.corrections[: 1 if first else None]
         seen = collect(
             self.tools, self.model, self.sites, self.calibration, len(self.calibration),
-            extremes_alone=plain and set(self.wishes.corrections) <= {"none", "full"},
+            means="fast" in corrections,
+            values=not set(estimators) <= {"minmax", "mean_minmax"},
             progress=self.progress,
         )  # fmt: skip
-        for key in seen.keys() & self.derived.keys():
-            item = self.derived[key]
-            if seen[key].low.shape == item.low.shape:
-                seen[key].lows = [np.minimum(seen[key].low, item.low)]
-                seen[key].highs = [np.maximum(seen[key].high, item.high)]
-            elif not seen[key].low.ndim:
-                seen[key].lows = [np.minimum(seen[key].low, item.low.min())]
-                seen[key].highs = [np.maximum(seen[key].high, item.high.max())]
-            seen[key].drawn = []
-            if seen[key].sums is not None and item.sums is not None:
-                seen[key].sums = item.sums * seen[key].count
+        if not self.free:
+            return seen
+        channels = {point.key: point.per_channel for point in self.sites.points}
+        for key in seen.keys() & self.trained.keys():
+            known = self.trained[key]
+            ends = moments.ends(known, channels=channels[key]) if key in channels else None
+            widen(seen[key], ends, known.mean)
         return seen
 
     @cached_property

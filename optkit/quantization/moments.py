@@ -1,62 +1,67 @@
-"""Moments of activations, passed on through operations (DFQ, Nagel et al. 2019)."""
+"""Moments of activations, passed on through operations (DFQ, Nagel et al. 2019).
+
+BatchNorm tells the mean and the variance of a channel, not how its values lie. They are taken to
+have a Laplace distribution: activations have longer tails than a normal one's, and clipping them as
+if they had not costs far more than wide steps. Ranges are then those of the least expected error
+(ACIQ, Banner et al. 2019), over all channels that share one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
 
-SIGMAS = 8.0
-"""How many standard deviations a range takes in: what is clipped costs far more than wide steps.
+_POINTS = 129
+_REACH = 16.0
+"""Standard deviations that are looked at: one value in 10¹⁰ lies beyond."""
 
-On networks trained on digits 6 lost 4 to 16 dB to real data, 8 lost less than 1."""
-
-_POINTS = 65
+_BINS = 1024
+"""Between zero and the farthest value; ranges end where one of them does."""
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Of each channel of a tensor, (C,): mean, standard deviation, and the ends of its range."""
+    """Of each channel of a tensor: mean and standard deviation, (C,), and how its values lie.
+
+    Attributes:
+        values: (points, C), each row with a share of its own.
+    """
 
     mean: np.ndarray
     std: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    values: np.ndarray
 
 
-def gaussian(mean: np.ndarray, std: np.ndarray) -> Moments:
-    """Of normal values: their range is the mean ± `SIGMAS` standard deviations."""
-    return Moments(mean, std, mean - SIGMAS * std, mean + SIGMAS * std)
+def laplace(mean: np.ndarray, std: np.ndarray) -> Moments:
+    """Of values with a Laplace distribution."""
+    return Moments(mean, std, mean + std * _grid()[0][:, None])
 
 
 def scaled(given: Moments, factor: np.ndarray) -> Moments:
     """Of the values times a constant."""
     import numpy as np
 
-    ends = given.low * factor, given.high * factor
-    return Moments(
-        given.mean * factor, given.std * np.abs(factor), np.minimum(*ends), np.maximum(*ends)
-    )
+    return Moments(given.mean * factor, given.std * np.abs(factor), given.values * factor)
 
 
 def shifted(given: Moments, value: np.ndarray) -> Moments:
     """Of the values plus a constant."""
-    return Moments(given.mean + value, given.std, given.low + value, given.high + value)
+    return Moments(given.mean + value, given.std, given.values + value)
 
 
 def summed(first: Moments, second: Moments) -> Moments:
-    """Of a sum, as a residual sum's: independent at large, but the extremes of both may meet."""
+    """Of a sum of independent values, as a residual sum's: no further than both extremes reach."""
     import numpy as np
 
-    return Moments(
-        first.mean + second.mean,
-        np.hypot(first.std, second.std),
-        first.low + second.low,
-        first.high + second.high,
-    )
+    mean, std = first.mean + second.mean, np.hypot(first.std, second.std)
+    low = first.values.min(0) + second.values.min(0)
+    high = first.values.max(0) + second.values.max(0)
+    return Moments(mean, std, laplace(mean, std).values.clip(low, high))
 
 
 def weighed(given: Moments, weights: np.ndarray) -> Moments:
@@ -69,18 +74,64 @@ def weighed(given: Moments, weights: np.ndarray) -> Moments:
     import numpy as np
 
     mean = weights.sum(-1) @ given.mean
-    return gaussian(mean, np.sqrt(np.square(weights).sum(-1) @ np.square(given.std)))
+    return laplace(mean, np.sqrt(np.square(weights).sum(-1) @ np.square(given.std)))
 
 
 def through(given: Moments, function: Callable[[np.ndarray], np.ndarray]) -> Moments:
-    """Of a function of normal values, such as the rectified Gaussian of a ReLU."""
+    """Of a function of the values, such as what a ReLU leaves of them."""
     import numpy as np
 
-    grid = np.linspace(-4, 4, _POINTS)[:, None]
-    share = np.exp(-np.square(grid) / 2)
-    share /= share.sum()
-    values = function(given.mean + given.std * grid)
-    mean = (share * values).sum(0)
-    std = np.sqrt((share * np.square(values - mean)).sum(0))
-    across = function(given.low + (given.high - given.low) * np.linspace(0, 1, _POINTS)[:, None])
-    return Moments(mean, std, across.min(0), across.max(0))
+    shares = _grid()[1][:, None]
+    values = function(given.values)
+    mean = (shares * values).sum(0)
+    std = np.sqrt((shares * np.square(values - mean)).sum(0))
+    return Moments(mean, std, values)
+
+
+def ends(given: Moments, *, channels: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The range of 256 levels whose expected error is least, from clipping and from rounding.
+
+    Args:
+        given: of the tensor.
+        channels: whether each channel has a range of its own; else all share the one that is best
+            for all of them together.
+
+    Returns:
+        Least and largest value, (C,) or scalars.
+    """
+    import numpy as np
+
+    values, shares = given.values, np.broadcast_to(_grid()[1][:, None], given.values.shape)
+    if not channels:
+        values, shares = values.reshape(-1, 1), shares.reshape(-1, 1) / given.mean.size
+    size, peak = np.abs(values), np.abs(values).max(0)
+    place = (size * (_BINS / np.where(peak > 0, peak, 1))).astype(np.int64).clip(max=_BINS - 1)
+    place += np.arange(values.shape[1]) * _BINS
+
+    def beyond(power: int) -> np.ndarray:
+        """Per column and end of a bin: the sum of shares · sizeⁿ of what lies beyond."""
+        bins = np.bincount(place.reshape(-1), (shares * size**power).reshape(-1), peak.size * _BINS)
+        total = bins.reshape(-1, _BINS)[:, ::-1].cumsum(1)[:, ::-1]
+        return np.concatenate([total[:, 1:], np.zeros((peak.size, 1))], 1)
+
+    limit = peak[:, None] * np.arange(1, _BINS + 1) / _BINS
+    clipped = beyond(2) - 2 * limit * beyond(1) + np.square(limit) * beyond(0)
+    step = limit * np.where(values.min(0) < 0, 2, 1)[:, None] / 255
+    rounded = np.square(step) / 12 * (shares * (size > 0)).sum(0)[:, None]
+    best = np.take_along_axis(limit, (clipped + rounded).argmin(1)[:, None], 1)[:, 0]
+    low, high = np.maximum(values.min(0), -best), np.minimum(values.max(0), best)
+    return (low, high) if channels else (low[0], high[0])
+
+
+@cache
+def _grid() -> tuple[np.ndarray, np.ndarray]:
+    """Points in standard deviations, closer to the middle, and the share of values of each."""
+    import numpy as np
+
+    points = _REACH * np.sinh(np.linspace(-4, 4, _POINTS)) / np.sinh(4.0)
+    cuts = (points[1:] + points[:-1]) / 2
+    below = np.where(
+        cuts < 0, np.exp(2**0.5 * np.minimum(cuts, 0)) / 2,
+        1 - np.exp(-(2**0.5) * np.maximum(cuts, 0)) / 2,
+    )  # fmt: skip
+    return points, np.diff(below, prepend=0.0, append=1.0)

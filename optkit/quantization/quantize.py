@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from optkit.core.errors import OptkitError
+from optkit.quantization import prepared
 from optkit.quantization.bias_correction import measured_shifts
 from optkit.quantization.candidates import Candidate, Trial, Wishes, first, ranked, search
 from optkit.quantization.collect import means_of, ranges_of
@@ -92,11 +93,11 @@ def build(job: Job, candidate: Candidate, ignored: Collection[str] = ()) -> Any:
         sites.points, seen, candidate.estimator,
         margin=candidate.margin, symmetric=candidate.symmetric,
     )  # fmt: skip
-    tops = {"none": (), "first_layer": sites.layers[:1], "all": sites.layers}[candidate.overflow]
-    halved = {layer.name: HALF for layer in tops}
+    tops = {"first_layer": sites.layers[:1], "all": sites.layers}.get(candidate.overflow, ())
+    halved, paired = {layer.name: HALF for layer in tops}, candidate.overflow == "pairs"
 
     def insert(**more: Any) -> Any:
-        return job.tools.inserted(job.model, sites, ranges, tops=halved, **more)
+        return job.tools.inserted(job.model, sites, ranges, tops=halved, paired=paired, **more)
 
     if candidate.correction == "fast":
         return insert(means=means_of(seen))
@@ -163,13 +164,17 @@ def _reverted(job: Job, made: Made) -> Made:
     )  # fmt: skip
 
 
-def summary_of(made: Made) -> str | None:
+def summary_of(job: Job, made: Made) -> str | None:
     """One line for the run's table."""
+    amiss = None
+    if not job.free and job.trained:
+        amiss = prepared.told(prepared.scale_of(job.statistics, job.trained))
     if made.score is None:
-        return None
+        return amiss
     tried = f"best of {len(made.trials)} candidates, " if len(made.trials) > 1 else ""
     back = f", {len(made.reverted.layers)} layers left in float" if made.reverted else ""
-    return f"{tried}{made.score.sqnr_db:.1f} dB{back}"
+    found = f"{tried}{made.score.sqnr_db:.1f} dB{back}"
+    return f"{found}; {amiss}" if amiss else found
 
 
 def details(job: Job, made: Made) -> dict[str, Any]:

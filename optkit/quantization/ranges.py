@@ -65,35 +65,56 @@ class Statistics:
         return None if self.sums is None else self.sums / self.count
 
 
-def watch(
-    into: Statistics, value: np.ndarray, *, samples: int, channels: bool, mean: int | None,
-    draw: bool,
-) -> None:  # fmt: skip
-    """Add what one sample shows of a tensor.
+def watch_ends(into: Statistics, lows: np.ndarray, highs: np.ndarray, *, channels: bool) -> None:
+    """Add the extremes of one sample, given a tensor or what is left of it after reducing.
 
     Args:
         into: what is known so far.
-        value: the tensor.
-        samples: how many samples there will be.
+        lows: the tensor, or least values of it.
+        highs: the tensor, or largest values of it.
         channels: whether each channel along axis 1 has a range of its own.
-        mean: the axis whose channels' means are wanted.
-        draw: whether values are wanted themselves.
     """
     import numpy as np
 
-    others = tuple(axis for axis in range(value.ndim) if axis != 1) if channels else None
-    into.lows.append(np.asarray(value.min(axis=others), np.float32))
-    into.highs.append(np.asarray(value.max(axis=others), np.float32))
-    if mean is not None:
-        axis = mean % value.ndim
-        along = tuple(other for other in range(value.ndim) if other != axis)
-        seen = value.mean(axis=along, dtype=np.float64)
-        into.sums = seen if into.sums is None else into.sums + seen
-    if draw:
-        flat, budget = value.reshape(-1), max(_DRAWN // samples, 16)
-        step = max(flat.size // budget, 1) | 1  # odd: not always the same channel
-        into.drawn.append(flat[into.count % step :: step][:budget].astype(np.float32))
-    into.count += 1
+    others = tuple(axis for axis in range(lows.ndim) if axis != 1) if channels else None
+    into.lows.append(np.asarray(lows.min(axis=others), np.float32))
+    into.highs.append(np.asarray(highs.max(axis=others), np.float32))
+
+
+def watch_mean(into: Statistics, means: np.ndarray, axis: int) -> None:
+    """Add the means of one sample along an axis, given a tensor or its means."""
+    import numpy as np
+
+    along = tuple(other for other in range(means.ndim) if other != axis % means.ndim)
+    seen = means.mean(axis=along, dtype=np.float64)
+    into.sums = seen if into.sums is None else into.sums + seen
+
+
+def watch_values(into: Statistics, value: np.ndarray, samples: int) -> None:
+    """Keep some values of one sample, of `samples` that there will be."""
+    import numpy as np
+
+    flat, budget = value.reshape(-1), max(_DRAWN // samples, 16)
+    step = max(flat.size // budget, 1) | 1  # odd: not always the same channel
+    into.drawn.append(flat[into.count % step :: step][:budget].astype(np.float32))
+
+
+def widen(into: Statistics, ends: tuple[np.ndarray, np.ndarray] | None, mean: np.ndarray) -> None:
+    """Widen what samples showed of a tensor to what is known without them.
+
+    Args:
+        into: what samples showed.
+        ends: least and largest value, as `into` has them; None where no range is wanted.
+        mean: along each channel; it takes the place of the samples'.
+    """
+    import numpy as np
+
+    if ends is not None:
+        into.lows = [np.minimum(into.low, ends[0]).astype(np.float32)]
+        into.highs = [np.maximum(into.high, ends[1]).astype(np.float32)]
+        into.drawn = []
+    if into.sums is not None:
+        into.sums = mean * into.count
 
 
 Estimator = Callable[[Statistics], tuple["np.ndarray", "np.ndarray"]]

@@ -35,6 +35,7 @@ class Layer:
         channel: the axis of its input along which the sum runs; None where means cannot correct it.
         output: key of the tensor that it gives, before its bias.
         out: the axis of that tensor along which channels lie.
+        inner: the axis of the weights along which products are summed.
         cost: multiply-adds of one inference, 0 where shapes do not tell.
     """
 
@@ -45,6 +46,7 @@ class Layer:
     channel: int | None
     output: str
     out: int
+    inner: int
     cost: int = 0
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from optkit.recipe.document import add_scalars
 from optkit.recipe.model import Recipe
+from optkit.recipe.text.loader import add_scalars
 
 _WIDTH = 88
 _INDENT = 2
@@ -61,15 +61,26 @@ def dump(recipe: Recipe, *, header: str = "") -> str:
 def plain(recipe: Recipe) -> dict[str, Any]:
     """A recipe as plain data in its short forms, without what is left at its default."""
     out: dict[str, Any] = _tidy(recipe.model_dump(mode="json", exclude_defaults=True))
-    if len(out.get("to", [])) == 1:
-        out["to"] = out["to"][0]
+    for key in ("to", "outside"):
+        if len(out.get(key, [])) == 1:
+            (out[key],) = out[key]
     if out.get("benchmark") == {"enabled": False}:
         out["benchmark"] = False
     if recipe.passes is not None:
         out["passes"] = [
             {step.name: step.options} if step.options else step.name for step in recipe.passes
         ]
-    return out
+    plain_text: dict[str, Any] = _escaped(out)
+    return plain_text
+
+
+def _escaped(value: Any) -> Any:
+    """`${` as plain text: what it stood for is filled in already."""
+    if isinstance(value, dict):
+        return {key: _escaped(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_escaped(inner) for inner in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value
 
 
 def _tidy(value: Any) -> Any:

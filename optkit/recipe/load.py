@@ -11,15 +11,26 @@ from typing import Any
 from pydantic import ValidationError
 
 from optkit.core.errors import OptkitError, bad_input
-from optkit.recipe.document import MOST_CHARACTERS, Document, read_document
-from optkit.recipe.explain import explain
-from optkit.recipe.model import VERSION, Recipe
-from optkit.recipe.order import order_problems
-from optkit.recipe.overrides import override
-from optkit.recipe.places import KeyPath, Place, Positions, Problem, Unreadable, found, problem
-from optkit.recipe.steps import step_problems
+from optkit.recipe.checks.changes import change_problems
+from optkit.recipe.checks.explain import explain
+from optkit.recipe.checks.order import order_problems
+from optkit.recipe.checks.paths import fence_of, path_faults
+from optkit.recipe.checks.steps import step_problems
+from optkit.recipe.layers.stack import stacked
+from optkit.recipe.model import Recipe
+from optkit.recipe.places import KeyPath, Place, Positions, Problem, Unreadable, problem
+from optkit.recipe.text.document import Document
+from optkit.recipe.text.files import decoded, read_text
 
-_STARTER = "optkit convert MODEL --to FORMAT --dry-run --save-recipe FILE writes a recipe"
+__all__ = [
+    "LoadedRecipe",
+    "from_flags",
+    "load_recipe",
+    "parse",
+    "problems",
+    "problems_in",
+    "read_text",
+]
 
 
 @dataclass(frozen=True)
@@ -46,13 +57,17 @@ class LoadedRecipe:
         named = (self.recipe.model.path, *(one.path for one in data if one))
         return tuple(path for path in map(self.resolve, named) if os.path.exists(path))  # noqa: PTH110 - no error, whatever the path
 
+    def place(self, path: KeyPath) -> Place:
+        """Where a key stands: line, column, and the file where that is included."""
+        return self.positions.key(path)
+
     def error(self, path: KeyPath, message: str, hint: str = "") -> OptkitError:
         """Bad input at a place in the recipe, such as ('passes', 1)."""
-        return bad_input(problem(self.positions.key(path), message).text(str(self.path)), hint)
+        return bad_input(problem(self.place(path), message).text(str(self.path)), hint)
 
 
 def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> LoadedRecipe:
-    """Read and check a recipe file.
+    """Read and check a recipe file, with the files that it includes.
 
     Args:
         path: the file; messages show it as given.
@@ -62,7 +77,8 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> LoadedRecipe
         OptkitError: the file cannot be read, or holds a mistake (bad input); the message begins
             with `recipe.yaml:LINE:COLUMN:` or with the override at fault.
     """
-    return parse(read_text(path), path, overrides)
+    recipe, positions, mistakes = _checked(path, overrides)
+    return _loaded(recipe, positions, mistakes, path)
 
 
 def parse(text: str, path: Path | str, overrides: Sequence[str] = ()) -> LoadedRecipe:
@@ -71,17 +87,27 @@ def parse(text: str, path: Path | str, overrides: Sequence[str] = ()) -> LoadedR
     Raises:
         OptkitError: as `load_recipe`.
     """
-    recipe, positions, mistakes = _check(text, overrides)
-    if recipe is None:
-        first, more = mistakes[0], len(mistakes) - 1
-        rest = f"and {more} more: optkit lint {path}" if more else ""
-        raise bad_input(first.text(str(path)), "; ".join(filter(None, (first.hint, rest))))
-    return LoadedRecipe(recipe, Path(path), positions)
+    recipe, positions, mistakes = _check(text, Path(path), overrides)
+    return _loaded(recipe, positions, mistakes, path)
 
 
-def problems(text: str, overrides: Sequence[str] = ()) -> list[Problem]:
-    """Every mistake in the text of a recipe, in the order of the lines."""
-    return _check(text, overrides)[2]
+def problems(
+    text: str, overrides: Sequence[str] = (), path: Path | str = "recipe.yaml"
+) -> list[Problem]:
+    """Every mistake in the text of a recipe, in the order of the lines.
+
+    `path` is where it came from: what it includes and names is relative to that.
+    """
+    return _check(text, Path(path), overrides)[2]
+
+
+def problems_in(path: Path | str, overrides: Sequence[str] = ()) -> list[Problem]:
+    """Every mistake in a recipe file and what it includes.
+
+    Raises:
+        OptkitError: there is no such file (bad input).
+    """
+    return _checked(path, overrides)[2]
 
 
 def from_flags(content: dict[str, Any], flags: Mapping[KeyPath, str] | None = None) -> LoadedRecipe:
@@ -104,88 +130,69 @@ def from_flags(content: dict[str, Any], flags: Mapping[KeyPath, str] | None = No
     return LoadedRecipe(recipe, Path("recipe.yaml"), positions)
 
 
-def read_text(path: Path | str) -> str:
-    """The text of a recipe file.
+_Checked = tuple[Recipe | None, Positions, list[Problem]]
 
-    Raises:
-        OptkitError: there is none, or it is not UTF-8 (bad input).
-    """
+
+def _loaded(
+    recipe: Recipe | None, positions: Positions, mistakes: list[Problem], path: Path | str
+) -> LoadedRecipe:
+    if recipe is None:
+        first, more = mistakes[0], len(mistakes) - 1
+        rest = f"and {more} more: optkit lint {path}" if more else ""
+        raise bad_input(first.text(str(path)), "; ".join(filter(None, (first.hint, rest))))
+    return LoadedRecipe(recipe, Path(path), positions)
+
+
+def _checked(path: Path | str, overrides: Sequence[str]) -> _Checked:
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(4 * MOST_CHARACTERS)  # what exceeds the bound is refused later
-    except FileNotFoundError:
-        raise bad_input(f"{path}: no such file", f"check the path; {_STARTER}") from None
-    except IsADirectoryError:
-        raise bad_input(f"{path} is a folder", "name the recipe in it") from None
-    except OSError as error:
-        raise bad_input(f"{path}: {error.strerror}", "check its permissions") from None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
-        place = Place(before.count(b"\n") + 1, column)
-        raise bad_input(
-            problem(place, "not UTF-8 text").text(str(path)), "save the file as UTF-8"
-        ) from None
+        text = decoded(path)
+    except Unreadable as error:
+        return None, Positions(), [error.problem]
+    return _check(text, Path(path), overrides)
 
 
-def _check(text: str, overrides: Sequence[str]) -> tuple[Recipe | None, Positions, list[Problem]]:
+def _check(text: str, path: Path, overrides: Sequence[str]) -> _Checked:
     """The recipe, if nothing at all is wrong with it."""
     try:
-        document = _read(text, overrides)
+        document = stacked(text, path, overrides)
     except Unreadable as error:
         return None, Positions(), [error.problem]
     data, positions = document.data, document.positions
     mistakes = list(document.problems)
     empty = list(_take_out_empty(data))
-    for path in empty:
-        message, hint = f"'{path[-1]}' has no value", "give it one, or remove the line"
-        mistakes.append(problem(positions.key(path), message, hint))
+    for key in empty:
+        message, hint = f"'{key[-1]}' has no value", "give it one, or remove the line"
+        mistakes.append(problem(positions.key(key), message, hint))
     recipe = None
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
         mistakes += explain(error, data, Recipe, positions, empty=empty)
     mistakes += step_problems(data, positions)
-    if recipe is not None and not mistakes:
+    fence = fence_of(path.parent, data)
+    for key, message, hint in path_faults(document, fence):
+        mistakes.append(problem(positions.value(key), message, hint))
+    if recipe is not None and not mistakes and not document.unset:
         mistakes += order_problems(recipe, positions)
-    mistakes = _each_once(mistakes)
-    mistakes.sort(key=lambda one: (bool(one.override), one.line, one.column))
+        mistakes += change_problems(recipe, positions)
+    mistakes = _each_once(_without_followers(mistakes, document))
+    mistakes.sort(key=lambda one: (bool(one.override), one.file, one.line, one.column))
     return (None if mistakes else recipe), positions, mistakes
+
+
+def _without_followers(mistakes: list[Problem], document: Document) -> list[Problem]:
+    """What is wrong with variables in place of what is wrong with values that lack theirs."""
+    places = {document.positions.value(path) for path in document.unset}
+    faults = [fault for several in document.unset.values() for fault in several]
+    return [one for one in mistakes if one.place not in places] + faults
 
 
 def _each_once(mistakes: list[Problem]) -> list[Problem]:
     """Without repeats: every alias brings the mistakes of its anchor along."""
     by_place = {
-        (one.line, one.column, one.hint, one.override and one.message): one
-        for one in reversed(mistakes)
+        (one.place, one.hint, one.override and one.message): one for one in reversed(mistakes)
     }
     return list(reversed(by_place.values()))
-
-
-def _read(text: str, overrides: Sequence[str]) -> Document:
-    """The document with its overrides, known to be a recipe of our version."""
-    document = read_document(text)
-    if document is None:
-        raise Unreadable(problem(Place(1, 1), "the recipe is empty", _STARTER))
-    if not isinstance(document.data, dict):
-        raise Unreadable(
-            problem(
-                document.positions.value(()),
-                f"a recipe must be a mapping, found {found(document.data)}",
-                f"begin it with optkit: {VERSION} and model: {{path: ...}}",
-            )
-        )
-    for setting in overrides:
-        document = override(document, setting)
-    version = document.data.get("optkit", VERSION)
-    if type(version) is int and version > VERSION:
-        message = f"version {version} of the recipe's form needs a newer optkit"
-        raise Unreadable(
-            problem(document.positions.value(("optkit",)), message, "pip install --upgrade optkit")
-        )
-    return document
 
 
 def _take_out_empty(data: Any, path: KeyPath = ()) -> Iterator[KeyPath]:

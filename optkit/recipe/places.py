@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+MOST_SAID = 300
+"""Characters of a message."""
+
 KeyPath = tuple[str | int, ...]
 """The way to a value: keys of mappings and indices of lists, from the top."""
 
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """A line and a column, both from 1; or the `--set` that a value came by."""
+    """A line and a column, both from 1; or the `--set` that a value came by.
+
+    `file` is the included file that it is in; empty for the recipe itself.
+    """
 
     line: int
     column: int
     override: str = ""
+    file: str = ""
 
     def within(self, path: str) -> str:
         """What a message begins with: `recipe.yaml:12:5`, or the override."""
-        return self.override or f"{path}:{self.line}:{self.column}"
+        return self.override or f"{self.file or path}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Problem:
         message: what is wrong, without the place.
         hint: the fix.
         override: the `--set a.b=value` at fault; empty where the file is.
+        file: the included file at fault; empty for the recipe itself.
     """
 
     line: int
@@ -66,15 +74,30 @@ class Problem:
     message: str
     hint: str = ""
     override: str = ""
+    file: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(self.line, self.column, self.override, self.file)
 
     def text(self, path: str) -> str:
         """The whole line that a user reads: `recipe.yaml:12:5: ...`."""
-        return f"{Place(self.line, self.column, self.override).within(path)}: {self.message}"
+        return f"{self.place.within(path)}: {self.message}"
 
 
 def problem(place: Place, message: str, hint: str = "") -> Problem:
-    """A problem at a place."""
-    return Problem(place.line, place.column, message, hint, place.override)
+    """A problem at a place, in a line of its own whatever it quotes."""
+    return Problem(
+        place.line, place.column, _one_line(message), _one_line(hint), place.override, place.file
+    )
+
+
+def _one_line(text: str) -> str:
+    """The text without what would break a line, or a terminal; cut where it is no longer read."""
+    text = text if len(text) <= MOST_SAID else f"{text[: MOST_SAID - 3]}..."
+    shown = (sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    return "".join(shown)
 
 
 class Unreadable(Exception):  # noqa: N818 - carries the one problem that ends reading

@@ -8,7 +8,7 @@ from typing import Any
 
 from optkit.catalogue import all_passes, format_names
 from optkit.core.contract import Pass
-from optkit.recipe.gates import GATES
+from optkit.recipe.gates import GATES, SECTIONS
 from optkit.recipe.model import Recipe
 
 FILE = Path(__file__).with_name("schema.json")
@@ -20,7 +20,7 @@ def json_schema() -> dict[str, Any]:
     schema = _tidy(Recipe.model_json_schema())
     keys, definitions = schema["properties"], schema["$defs"]
     word = {"enum": list(format_names())}
-    keys["to"] |= {"anyOf": [word, {"type": "array", "items": word, "minItems": 1}]}
+    keys["to"] |= {"anyOf": [word, {"type": "array", "items": word}]}
     steps = [_step(one, definitions) for one in all_passes()]
     keys["passes"]["items"] = {"anyOf": [entry for pair in steps for entry in pair]}
     keys["gates"] = {
@@ -28,10 +28,17 @@ def json_schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            name: {"$ref": "#/$defs/Bound", "description": told} for name, told in GATES.items()
+            name: {"$ref": "#/$defs/Gate", "description": told} for name, told in GATES.items()
+        },
+        "patternProperties": {
+            f"^({'|'.join(SECTIONS)})/.": {
+                "$ref": "#/$defs/Gate",
+                "description": "a figure of the manifest, by the way that leads to it",
+            }
         },
     }
-    definitions["Bound"]["minProperties"] = 1
+    for name in ("Bound", "Gate"):
+        definitions[name]["minProperties"] = 1
     definitions.pop("PassSpec", None)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

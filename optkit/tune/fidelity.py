@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optkit.catalogue import find_runtime, runtime_of
+from optkit.catalogue import find_pass, find_runtime, runtime_of
 from optkit.core.artifact import Artifact
 from optkit.core.code import own_code
 from optkit.core.contract import Session
@@ -17,9 +17,10 @@ from optkit.core.preprocessing import prepared_inputs, preprocessing_to_json, ra
 from optkit.core.settings import Settings
 from optkit.core.signature import signature_to_json
 from optkit.core.versions import versions
-from optkit.engine import gates
 from optkit.engine.data import Data
-from optkit.engine.proof import figures, summarise, validate
+from optkit.engine.gates import judge as gates
+from optkit.engine.gates.figures import named_figures
+from optkit.engine.proof import summarise, validate
 from optkit.engine.source import about
 from optkit.engine.stage import Workshop
 from optkit.recipe.gates import Bound
@@ -79,18 +80,19 @@ def fidelity(
         if model.digest == shop.source.artifact.digest and precision == "f32":
             raise
         return Fidelity({}, f"does not run: {error.message}")
-    measured = figures({"bytes": model.bytes, "size_ratio": None}, row, [])
-    told = {name: measured[name] for name in STATIC}
+    measured = named_figures({"bytes": model.bytes, "size_ratio": None}, row, [])
+    told = {name: measured[name][0].value for name in STATIC}
     word = variant.precision if variant.precision != "fp32" else _ROUGHER[precision]
     rows = [gates.outputs_gate(row["outputs"])]
     if variant.precision != "fp32":
         achieved = summarise(model, shop.store)["precision"]
         rows.append(gates.precision_gate(variant.precision, achieved))
     static = {name: bound for name, bound in bounds.items() if name in STATIC}
-    rows += gates.judge(static, measured, word)
+    changed = [find_pass(step.name) for step in variant.steps if step.changed]
+    rows += gates.judge(static, measured, word, changed)
     missed = [f"{row['name']} is {_short(row['value'])}, not {row['bound']}" for row in rows
               if not row["held"]]  # fmt: skip
-    return Fidelity(told, "; ".join(missed), excess(static, measured))
+    return Fidelity(told, "; ".join(missed), excess(static, told))
 
 
 def excess(bounds: Mapping[str, Bound], found: Mapping[str, float | None]) -> dict[str, float]:

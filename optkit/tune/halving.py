@@ -124,8 +124,9 @@ def search(
         race.run(plain, lengths[0], 0)
         race.look_into(families)
     for rung, length in enumerate(lengths):
-        if rung in {0, final} or len(race.going_on()) > _FEW:
-            race.run(race.going_on(), length, rung, companion if rung == final else None)
+        names = race.going_on() if rung else race.unmeasured()
+        if rung in {0, final} or len(names) > _FEW:
+            race.run(names, length, rung, companion if rung == final else None)
         race.drop_missed(1.0 if rung == final else SLACK)
         if rung < final:
             race.cut()
@@ -147,6 +148,10 @@ class _Race:
         names = [name for name, at in self.standings.items() if at.status == "going on"]
         return sorted(names, key=lambda name: -self.standings[name].value)
 
+    def unmeasured(self) -> list[str]:
+        """Those that are still in and were not measured yet."""
+        return [name for name in self.going_on() if self.standings[name].rung is None]
+
     def run(
         self, names: Sequence[str], length: float, rung: int, companion: str | None = None
     ) -> None:
@@ -163,8 +168,15 @@ class _Race:
         self._lead()
 
     def look_into(self, families: Sequence[Sequence[str]]) -> None:
-        """Leave out the families whose plainest member failed or is far behind."""
+        """Leave out the families whose plainest member failed or is far behind.
+
+        The leader is the reference of what is measured from here on: the others' values are told
+        by it from now on.
+        """
         best = self.leader
+        by = self.standings[best].value if best else 1.0
+        for name, at in self.standings.items():
+            self._update(name, value=at.value / by, low=at.low / by, high=at.high / by)
         for family in families:
             plain = self.standings[family[0]]
             unable = plain.status == "failed"

@@ -106,6 +106,7 @@ class Bench:
             SCENARIOS[self.objective],
             self.shop.seed,
             warmup=min(WARMUP, max(seconds, 0.5)),
+            executed=False,
             **({} if seconds >= self.full else {"sittings": 1}),
         )
         try:

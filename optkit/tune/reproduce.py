@@ -8,7 +8,7 @@ from pathlib import Path
 
 from optkit.core.writing import write_text
 from optkit.recipe.dump import dump
-from optkit.recipe.gates import GATES, Bound
+from optkit.recipe.gates import GATES, Bound, Gate
 from optkit.recipe.load import LoadedRecipe
 from optkit.recipe.model import PassSpec
 from optkit.recipe.relocate import relocated
@@ -48,7 +48,13 @@ def reproducing(
         }
     )
     steps = pick.variant.steps
-    gates = {name: bound for name, bound in bounds.items() if name in GATES}
+    gates = {
+        name: known.model_copy(update=bound.model_dump())
+        if (known := recipe.gates.get(name))
+        else Gate(**bound.model_dump())
+        for name, bound in bounds.items()
+        if name in GATES
+    }
     made = recipe.model_copy(
         update={
             "to": (pick.variant.artifact.format,),

@@ -146,7 +146,10 @@ def _refuse_what_never_runs(standings: Mapping[str, Standing], bench: Bench) -> 
 def constraints(loaded: LoadedRecipe, wanted: Tune) -> dict[str, Bound]:
     """The bounds to keep: the section's, and the recipe's gates that say the same."""
     found: dict[str, Bound] = {}
-    for name, bound in loaded.recipe.gates.items():
+    for name, gate in loaded.recipe.gates.items():
+        if not gate.absolute:
+            continue
+        bound = Bound(max=gate.max, min=gate.min)
         timed = f"latency_{name.removeprefix('latency_ms_')}_ms"
         if name in STATIC:
             found[name] = bound

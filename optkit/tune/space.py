@@ -14,8 +14,9 @@ from optkit.core.settings import DEFAULT, Settings
 from optkit.recipe.tuning import Objective, Space
 from optkit.tune.variants import Variant
 
-# What tells families apart; the rest is how a member of one runs.
-_OF_FAMILY = ("device", "mode", "infer_precision")
+# What tells families apart; the rest is how a member of one runs. PyTorch's modes too: they are
+# slow to open, and not tried where the plain one is far behind.
+_OF_FAMILY = ("device", "infer_precision")
 _KNOWS = {
     "openvino": {"hint", "api", "streams", "threads", "nireq", "batch", "infer_precision", "pin"},
     "onnxruntime": {"hint", "api", "streams", "threads", "nireq", "batch", "pin"},
@@ -56,7 +57,7 @@ class Candidate:
 def families(
     variants: Sequence[Variant], devices: Sequence[str], wanted: Space, objective: Objective
 ) -> list[list[Candidate]]:
-    """Every candidate, in families of one model, device, mode and arithmetic, the plainest first.
+    """Every candidate, in families of one model, device and arithmetic, the plainest first.
 
     Args:
         variants: the models; those without an artifact are passed over.

@@ -12,9 +12,9 @@ from optkit.core.errors import OptkitError, bad_input
 from optkit.engine.stage import StepResult, Workshop
 from optkit.engine.steps import reach
 from optkit.planner import make_plan
+from optkit.recipe.checks.order import precision_of
 from optkit.recipe.load import LoadedRecipe
 from optkit.recipe.model import Recipe
-from optkit.recipe.order import precision_of
 from optkit.recipe.places import Place, Positions
 
 PRECISIONS = ("fp32", "int8")

@@ -55,7 +55,7 @@ def test_accuracy_comes_back_without_labels(table, tmp_path, name) -> None:
         pruned, outcome = step(source, "prune", folder, samples=images(train), flops=LEFT[name])
         began = time.perf_counter()
         mended, done = step(pruned, "recover", folder, samples=images(train), source=source,
-                            epochs=30)  # fmt: skip
+                            epochs=30, seconds=55)  # fmt: skip
         seconds.append(time.perf_counter() - began)
         figures = [accuracy(answers(model, judged)) for model in (source, pruned, mended)]
         drops.append(figures[0] - figures[2])

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import statistics
-import tempfile
 import time
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import digits_nets
-import models
-import numpy as np
 import pytest
-import torch
-from networks import bert, mobilenet, resnet, vit
+from peers import full, live, nncf_ways, saved, traced
 from quantizing import applied, digits_samples, outputs, samples_of, source, sqnr
 
 from optkit.core.artifact import Artifact
@@ -24,51 +19,6 @@ pytestmark = pytest.mark.bench
 
 SEEDS = (0, 1)
 SUITE = [(name, seed) for name in digits_nets.NETS for seed in SEEDS]
-FULL = {"resnet": resnet, "bert": bert, "mobilenet": mobilenet, "vit": vit}
-TRANSFORMERS = {"bert", "vit", "transformer"}
-
-
-def peers(name: str, model: Any, samples: Any) -> dict[str, Any]:
-    """What NNCF makes of a model by itself, and in the three settings a user may try next."""
-    import nncf
-    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
-
-    nncf.set_log_level(logging.ERROR)
-    kind = {"model_type": nncf.ModelType.TRANSFORMER} if name in TRANSFORMERS else {}
-    advanced = nncf.AdvancedQuantizationParameters
-    ways = {
-        "default": {},
-        "no bias correction": {
-            "advanced_parameters": advanced(disable_bias_correction=True)
-        },
-        "full bias correction": {"fast_bias_correction": False},
-        "min/max": {
-            "advanced_parameters": advanced(
-                disable_bias_correction=True,
-                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
-            )
-        },
-    }  # fmt: skip
-    return {
-        way: lambda more=more: nncf.quantize(
-            model, nncf.Dataset(list(samples)), subset_size=len(samples), **kind, **more
-        )
-        for way, more in ways.items()
-    }
-
-
-def saved(model: Any, folder: Path) -> Artifact:
-    from optkit.formats import ir
-
-    path = Path(tempfile.mkdtemp(dir=folder)) / "model.xml"
-    ir.save(model, path)
-    return models.artifact("ir", path)
-
-
-def live(model: Artifact) -> Any:
-    from optkit.formats import ir
-
-    return ir.load(model)
 
 
 def test_closer_than_nncf(table, tmp_path) -> None:
@@ -80,7 +30,8 @@ def test_closer_than_nncf(table, tmp_path) -> None:
         want, samples = outputs(plain), digits_samples()
         theirs = {
             way: sqnr(want, outputs(saved(make(), tmp_path)))
-            for way, make in peers(name, live(plain), samples).items()
+            for way, make in nncf_ways(name, live(plain), samples).items()
+            if way != "performance"
         }
         began = time.perf_counter()
         ours, outcome = applied("quantize_int8", plain, tmp_path, samples, origin=origin)
@@ -135,7 +86,7 @@ def test_time_to_quantize(table, tmp_path, name, bound) -> None:
     plain, samples = full(name, tmp_path)
     times: dict[str, list[float]] = {"nncf": [], "optkit": []}
     for _ in range(2):
-        make = peers(name, live(plain), samples)["default"]
+        make = nncf_ways(name, live(plain), samples)["default"]
         began = time.perf_counter()
         saved(make(), tmp_path)
         times["nncf"].append(time.perf_counter() - began)
@@ -156,8 +107,6 @@ def test_batchnorm_costs_little(table, tmp_path) -> None:
     plain, samples = full("resnet", tmp_path)
     origin = traced("resnet", tmp_path)
     made = samples_of(*samples)
-    from dataclasses import replace
-
     seconds = []
     for origin_word in ("given", "synthesised"):
         began = time.perf_counter()
@@ -172,88 +121,6 @@ def test_batchnorm_costs_little(table, tmp_path) -> None:
          ("ranges", outcome.details["ranges"])],
     )  # fmt: skip
     assert seconds[1] <= seconds[0] + 2
-
-
-@pytest.mark.parametrize("name", ["resnet", "bert", "mobilenet", "vit"])
-def test_as_fast_as_nncfs(table, tmp_path, name) -> None:
-    """The INT8 model runs at least 0.98x as fast, with as many operations in INT8."""
-    from timing import measured
-
-    from optkit.benchmark.run import compare
-    from optkit.core.settings import Settings
-    from optkit.runtimes.openvino import open_session
-
-    plain, samples = full(name, tmp_path)
-    few = samples.part(0, 4)
-    ours, _ = applied("quantize_int8", plain, tmp_path, few, effort="fast")
-    theirs = saved(peers(name, live(plain), few)["default"](), tmp_path)
-    executed = [open_session(model, Settings()).executed() for model in (ours, theirs)]
-    rows = measured_ids(name, {"nncf": theirs, "optkit": ours}, tmp_path, measured)
-    ratio = compare(rows[1], rows[0])
-    table(
-        f"{name}: speed of the INT8 model, one thread, interleaved",
-        [("against NNCF's (interval not below 0.98)", ratio["value"]),
-         ("95 % interval", f"{ratio['ci95'][0]:.3f} to {ratio['ci95'][1]:.3f}"),
-         ("executed, optkit", str(executed[0])), ("executed, NNCF", str(executed[1]))],
-    )  # fmt: skip
-    assert executed[0].get("int8") == executed[1].get("int8")
-    assert ratio["ci95"][1] >= 0.98
-
-
-def measured_ids(name: str, chosen: dict[str, Artifact], folder: Path, measured: Any) -> list[Any]:
-    """Timed side by side; token ids are fed where the network takes them."""
-    if name != "bert":
-        return measured(chosen, folder)
-    from timing import SECONDS
-
-    from optkit.benchmark.run import measure
-    from optkit.benchmark.spec import Contender, Plan, write_inputs
-    from optkit.core.settings import Settings
-
-    (sample,) = inputs_of("bert", 1)
-    path = write_inputs(folder / "ids.npz", sample)
-    contenders = [
-        Contender(word, model, "openvino", Settings(threads=1), path)
-        for word, model in chosen.items()
-    ]
-    return measure(Plan(tuple(contenders), seconds=SECONDS))
-
-
-def inputs_of(name: str, count: int) -> list[dict[str, np.ndarray]]:
-    draw = np.random.default_rng(0)
-    if name == "bert":
-        ids = [draw.integers(0, 30000, (1, 128)) for _ in range(count)]
-        return [
-            {"input_ids": row, "attention_mask": np.ones_like(row),
-             "token_type_ids": np.zeros_like(row)} for row in ids
-        ]  # fmt: skip
-    return [
-        {"pixel_values": draw.standard_normal((1, 3, 224, 224), "float32")} for _ in range(count)
-    ]
-
-
-def traced(name: str, folder: Path) -> Artifact:
-    network, example = FULL[name]("full")
-    path = folder / f"{name}.pt"
-    torch.jit.trace(network, example, strict=False).save(str(path))
-    return models.artifact("torchscript", path)
-
-
-def full(name: str, folder: Path) -> tuple[Artifact, Any]:
-    """An architecture as IR, weights random, and 32 samples."""
-    import openvino
-
-    network, example = FULL[name]("full")
-    given = inputs_of(name, 32)
-    shapes = [list(array.shape) for array in given[0].values()]
-    model = openvino.convert_model(
-        torch.jit.trace(network, example, strict=False),
-        example_input=example if len(example) > 1 else example[0], input=shapes,
-    )  # fmt: skip
-    for port, word in zip(model.inputs, given[0], strict=True):
-        port.get_tensor().set_names({word})
-        port.get_node().set_friendly_name(word)
-    return saved(model, folder), samples_of(*given)
 
 
 def synthesised(model: Artifact) -> Any:

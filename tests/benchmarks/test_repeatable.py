@@ -5,11 +5,7 @@ five times less than medians measured one after the other under the same load; t
 the quiet machine's ratio at least seven times.
 """
 
-import contextlib
-import os
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 import models
@@ -17,7 +13,7 @@ import networks
 import numpy as np
 import pytest
 from measuring import passed
-from timing import SECONDS, measured
+from timing import SECONDS, busy_in_bursts, measured
 
 from optkit.benchmark.run import compare
 from optkit.core.artifact import Artifact
@@ -25,31 +21,6 @@ from optkit.core.artifact import Artifact
 pytestmark = pytest.mark.bench
 
 REPEATS = 8
-
-BURSTS = """
-import random, sys, time
-draw = random.Random(int(sys.argv[1]))
-while True:
-    until = time.monotonic() + draw.uniform(0.05, 1)
-    while time.monotonic() < until:
-        pass
-    time.sleep(draw.uniform(0.05, 1))
-"""
-
-
-@contextlib.contextmanager
-def busy_in_bursts():
-    """As many processes as cores, each busy half of the time."""
-    others = [
-        subprocess.Popen([sys.executable, "-c", BURSTS, str(seed)])
-        for seed in range(len(os.sched_getaffinity(0)))
-    ]
-    try:
-        yield
-    finally:
-        for process in others:
-            process.kill()
-            process.wait()
 
 
 def quantized(artifact: Artifact, path: Path) -> Artifact:

@@ -18,7 +18,8 @@ Optkit = Callable[..., Any]
 def recipe(shelf: Path, place: Path) -> Path:
     path = place / "recipe.yaml"
     path.write_text(
-        f"optkit: 1\nmodel: {{path: {shelf / 'traced.pt'}}}\nto: ir\nprecision: int8\n"
+        f"optkit: 1\noutside: {shelf}\nmodel: {{path: {shelf / 'traced.pt'}}}\n"
+        "to: ir\nprecision: int8\n"
         f"data:\n  calibration: {{path: {shelf / 'data.npz'}, labels: label}}\nbenchmark: false\n"
     )
     return path

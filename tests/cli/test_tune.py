@@ -10,6 +10,7 @@ import pytest
 Optkit = Callable[..., Any]
 
 RECIPE = """optkit: 1
+outside: {outside}
 model: {{path: {model}}}
 data: {{calibration: {{path: {data}, labels: label}}}}
 to: ir
@@ -25,7 +26,9 @@ benchmark: {{seconds: 0.1}}
 @pytest.fixture
 def recipe(shelf: Path, place: Path) -> Path:
     path = place / "recipe.yaml"
-    path.write_text(RECIPE.format(model=shelf / "traced.pt", data=shelf / "data.npz"))
+    path.write_text(
+        RECIPE.format(outside=shelf, model=shelf / "traced.pt", data=shelf / "data.npz")
+    )
     return path
 
 

@@ -75,7 +75,7 @@ def test_runs_of_rounds_cover_the_truth_where_load_drifts_and_single_rounds_do_n
     assert hits() >= 57
     monkeypatch.setattr("optkit.core.stats.PLACED", 0.0)
     in_runs = hits()
-    monkeypatch.setattr("optkit.core.stats._picks", single_rounds)
+    monkeypatch.setattr("optkit.core.stats.picks_of", single_rounds)
     assert in_runs > hits() + 5
 
 

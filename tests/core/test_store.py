@@ -76,7 +76,7 @@ def test_a_step_is_found_as_it_was_kept(root):
     assert found.record == {"number": 1, "reason": None, "details": {"shape": [1, 2]}}
     assert (found.folder / "sub" / "data").read_bytes() == b"d"
     assert set(found.digests) == {"model", "sub/data"}
-    assert list((root / "v1" / "staging").iterdir()) == []
+    assert list((root / "v2" / "staging").iterdir()) == []
 
 
 def _truncate(folder):
@@ -143,7 +143,7 @@ def test_processes_build_the_same_steps_at_once(root):
         child.stdin.flush()
     assert [child.wait(60) for child in children] == [0, 0, 0]
     assert len(Store(root).entries()) == 20
-    assert list((root / "v1" / "staging").iterdir()) == []
+    assert list((root / "v2" / "staging").iterdir()) == []
 
 
 def test_facts(root):
@@ -164,7 +164,7 @@ def test_facts(root):
 def test_a_damaged_fact_is_not_answered(root):
     with Store(root) as store:
         store.remember("00", {"p50": 0.25})
-        (path,) = (root / "v1" / "facts").rglob("*.json")
+        (path,) = (root / "v2" / "facts").rglob("*.json")
         for damaged in (path.read_text().replace("0.25", "0.26"), "", "{", "3", '{"value": 1}'):
             path.write_text(damaged)
             assert store.recall("00") is None

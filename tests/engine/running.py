@@ -34,4 +34,8 @@ def left_in_staging(store):
 def content(folder, *besides):
     """The bytes of every model file in an output folder."""
     told = {"optkit.json", "optkit.lock", "recipe.yaml", "report.html", *besides}
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in told}
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.name not in told and not path.name.endswith(".samples.npz")
+    }

@@ -20,7 +20,8 @@ def test_a_cached_run_imports_no_heavy_library(tmp_path, store):
     """The first run is timed; both a timed and an untimed one after it find everything kept."""
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
-        f"optkit: 1\nmodel: {{path: {DIGITS}/digits.pt}}\nto: ir\nprecision: int8\n"
+        f"optkit: 1\noutside: {DIGITS}\nmodel: {{path: {DIGITS}/digits.pt}}\n"
+        "to: ir\nprecision: int8\n"
         f"data: {{calibration: {{path: {DIGITS}/calibration.npz}}}}\nbenchmark: {{seconds: 0.2}}\n"
     )
 

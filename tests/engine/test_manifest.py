@@ -48,7 +48,8 @@ MANIFEST = of(
         artifact=of(format=TEXT, sha256=SHA, bytes=COUNT),
     ),
     artifacts=rows(
-        path=TEXT, format=TEXT, sha256=SHA, bytes=COUNT, size_ratio=NUMBER,
+        path=TEXT, format=TEXT, sha256=SHA, bytes=COUNT, size_ratio=NUMBER, samples=TEXT,
+        network=of(parameters=COUNT, operations=COUNT),
         precision=of(requested=TEXT, achieved=COUNTS,
                      by_operation={"additionalProperties": COUNTS}),
     ),
@@ -65,16 +66,23 @@ MANIFEST = of(
                       ci95={"type": "array", "items": NUMBER}),
         throughput_per_s=NUMBER, speedup={"anyOf": [{"type": "null"}, RATIO]},
     ),
-    gates=rows(artifact=TEXT, name=TEXT, bound=TEXT, value={}, held={"type": "boolean"}),
+    gates=rows(
+        artifact=TEXT, name=TEXT, bound=TEXT, value={}, held={"type": "boolean"},
+        verdict={"enum": ["held", "missed", "too noisy", "not comparable"]},
+    ),
     environment=of(
         optkit=TEXT, versions={"additionalProperties": {"type": ["string", "null"]}},
         cpu=TEXT, isa={"type": "array", "items": TEXT}, cores=COUNT, os=TEXT, python=TEXT,
     ),
 )  # fmt: skip
 LOCK = of(
-    schema=TEXT, model=SHA, data=of(calibration=TEXT, validation=TEXT), seed=COUNT,
-    steps=rows(**{"pass": TEXT}, options={"type": "object"}, sha256=SHA),
-    artifacts={"type": "object", "additionalProperties": SHA}, environment={"type": "object"},
+    schema=TEXT, checksum=SHA, model=SHA, data=of(calibration=TEXT, validation=TEXT), seed=COUNT,
+    targets={"type": "object", "additionalProperties": of(
+        path=TEXT, precision=TEXT, sha256=SHA,
+        files={"type": "object", "additionalProperties": SHA},
+        steps=rows(**{"pass": TEXT}, options={"type": "object"}, sha256=SHA),
+    )},
+    versions={"type": "object"}, machine=of(isa={"type": "array"}, os=TEXT),
 )  # fmt: skip
 LABELS = {"labels": "label", "metric": "accuracy"}
 
@@ -138,8 +146,10 @@ def test_every_key_is_there(digits):
         "outputs", "precision", "cosine", "accuracy_drop", "speedup", "sqnr_db",
     }  # fmt: skip
     assert lock["model"] == manifest["model"]["sha256"]
-    assert lock["artifacts"] == {"model.xml": manifest["artifacts"][0]["sha256"]}
-    assert lock["steps"][-1]["sha256"] == lock["artifacts"]["model.xml"]
+    target = lock["targets"]["ir"]
+    assert (target["path"], target["sha256"]) == ("model.xml", manifest["artifacts"][0]["sha256"])
+    assert target["steps"][-1]["sha256"] == target["sha256"]
+    assert set(target["files"]) == {"model.xml", "model.bin"}
 
 
 def test_a_second_run_measures_nothing_and_remeasure_does(digits, monkeypatch):
@@ -200,7 +210,7 @@ def test_several_targets(convert, onnx_model, tmp_path):
         "model.xml",
     ]  # onnx needed no change
     assert {row["artifact"] for row in manifest["gates"]} == {"net.onnx", "model.xml"}
-    assert set(lock["artifacts"]) == {"net.onnx", "model.xml"}
+    assert {row["path"] for row in lock["targets"].values()} == {"net.onnx", "model.xml"}
     again = run(load_recipe(tmp_path / "out" / "recipe.yaml"), tmp_path / "again")
     assert all(cached(again))
     assert content(tmp_path / "out") == content(tmp_path / "again")

@@ -46,7 +46,7 @@ def test_killed_at_any_moment_it_goes_on_from_the_last_finished_step(undisturbed
             run.wait(chance.uniform(0.1, 0.9) * seconds)
         run.send_signal(signal.SIGKILL)
         run.communicate()
-        now = sorted((store / "v1" / "steps").glob("*/*/record.json"))
+        now = sorted((store / "v2" / "steps").glob("*/*/record.json"))
         assert len(now) >= kept
         kept = len(now)
     assert finished(start(out, store)) == 0
@@ -57,6 +57,37 @@ def test_killed_at_any_moment_it_goes_on_from_the_last_finished_step(undisturbed
     assert all(step["cached"] for step in steps(out))
     assert content(out) == content(whole)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out.")] == []
+
+
+def scores(store):
+    """Files of what the ranking of layers has scored so far: dB as text, and the drop."""
+    facts = (store / "v1" / "facts").glob("*/*.json")
+    values = {path: json.loads(path.read_text())["value"] for path in facts}
+    return {
+        path: path.stat().st_ino
+        for path, value in values.items()
+        if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
+    }
+
+
+def test_killed_while_layers_are_ranked_it_scores_none_twice(tmp_path):
+    """A bound out of reach: every layer is ranked, the run killed after the second."""
+    store, out = tmp_path / "store", tmp_path / "out"
+    ranking = ("--set", "passes=[{quantize_int8: {effort: fast, min_sqnr_db: 500}}]")
+    environment = {**os.environ, "OPTKIT_CACHE_DIR": str(store)}
+    run = optkit(*ARGUMENTS[:-2], *ranking, "-o", out, env=environment)
+    while len(scores(store)) < 2:
+        assert run.poll() is None
+        time.sleep(0.01)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    kept = scores(store)
+    assert finished(optkit(*ARGUMENTS[:-2], *ranking, "-o", out, env=environment)) == 3
+    now = scores(store)
+    assert kept.items() <= now.items()
+    assert len(now) > len(kept)
+    (step,) = [one for one in steps(out) if one["pass"] == "quantize_int8"]
+    assert step["details"]["reverted"]
 
 
 def test_two_runs_at_once_on_one_store(undisturbed, tmp_path):
@@ -71,7 +102,7 @@ def test_an_interrupt_keeps_what_finished(undisturbed, tmp_path):
     """Ctrl-C once a step is kept: exit 130, no output, nothing half-done."""
     store = tmp_path / "store"
     run = start(tmp_path / "out", store)
-    while not list((store / "v1" / "steps").glob("*/*/record.json")):
+    while not list((store / "v2" / "steps").glob("*/*/record.json")):
         assert run.poll() is None
         time.sleep(0.01)
     run.send_signal(signal.SIGINT)

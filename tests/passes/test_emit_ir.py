@@ -3,6 +3,7 @@ import pytest
 
 from optkit.core.signature import Dim, Signature, TensorSpec
 from optkit.formats import ir
+from optkit.quantization.ir.names import operations
 
 IMAGE = Signature((TensorSpec("image", (2, 3, 8, 8), "float32"),))
 OPEN = Signature((TensorSpec("image", (Dim(), 3, 8, 8), "float32"),))
@@ -27,6 +28,19 @@ def test_torchscript(apply, tmp_path):
     assert done.before["batch_norm"] == 1
     assert done.after == {"Convolution": 1, "Add": 2, "Relu": 1, "ReduceMean": 1, "MatMul": 1}
     assert ir.summary(done.artifact).precision == {"fp32": 2}
+
+
+@pytest.mark.parametrize("kind", [models.traced, models.scripted])
+def test_layers_are_told_by_the_names_of_their_modules(apply, tmp_path, kind):
+    """
+    Given: conv → BatchNorm → relu → mean → linear, from a file
+    Result: the layers are told as `conv` and `classify`, as the source has them
+    """
+    path = kind(models.ConvNet, tmp_path / "source.pt")
+    done = apply("emit_ir", models.artifact("torchscript", path, signature=IMAGE))
+    told = operations(ir.load(done.artifact)).values()
+    layers = [name for type_, name in told if type_ in {"Convolution", "MatMul"}]
+    assert layers == ["conv", "classify"]
 
 
 def test_exported_program(apply, tmp_path):

@@ -109,6 +109,16 @@ def test_nothing_to_take_is_said(tmp_path: Path):
         assert outcome.reason == "no channel can go: an output of the network"
 
 
+@pytest.mark.parametrize(("kind", "scope"), [(Plain, "global"), (Residual, "per_layer")])
+def test_a_ratio_that_would_empty_a_layer_leaves_something(kind, scope, tmp_path: Path):
+    """Given 99.9 % to take; Result: a channel in each layer, and a network that runs."""
+    given = written(build(kind), "exported", FACE, tmp_path)
+    pruned, outcome = step(given, "prune", tmp_path, ratio=0.999, round_to=1, scope=scope)
+    assert all(row["after"] >= 1 for row in outcome.details["layers"].values())
+    assert min(row["after"] for row in outcome.details["layers"].values()) < 8
+    assert np.isfinite(outputs(pruned, X)).all()
+
+
 def test_rounding_that_leaves_nothing_to_take_is_said(tmp_path: Path):
     given = written(build(Plain, channels=(8, 8, 8)), "exported", FACE, tmp_path)
     _, outcome = step(given, "prune", tmp_path, ratio=0.5, round_to=16)
@@ -203,8 +213,10 @@ def test_latency_is_measured_and_remembered(tmp_path: Path):
 
     given = written(build(Plain), "torchscript", image_face((1, 1, 32, 32)), tmp_path)
     one, outcome = step(given, "prune", tmp_path, latency=0.6, remember=remember)
-    (ratio,) = known.values()
+    (answer,) = known.values()
+    ratio = answer["ratio"]
     assert outcome.details["ratio"] == ratio
+    assert outcome.details["latency"] == answer["latency"] <= 0.6
     two, _ = step(given, "prune", tmp_path, latency=0.6, remember=remember)
     three, _ = step(given, "prune", tmp_path, ratio=ratio)
     assert one.digest == two.digest == three.digest

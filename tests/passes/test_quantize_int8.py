@@ -243,12 +243,13 @@ def test_a_bound_that_cannot_be_met_keeps_the_best_and_says_so(apply, tmp_path):
     assert kept["name"] == "max_drop"
 
 
-def test_ranges_from_batchnorm_without_data(apply, tmp_path):
+@pytest.mark.parametrize("make", [ir, onnx])
+def test_ranges_from_batchnorm_without_data(apply, tmp_path, make):
     """
     Given: Conv → BatchNorm → ReLU → mean → Linear in the source, and no data
     Result: the ranges behind the BatchNorm come from it, and the manifest says so
     """
-    given = ir(models.ConvNet, tmp_path)
+    given = make(models.ConvNet, tmp_path)
     network = models.traced(models.ConvNet, tmp_path / "source.pt")
     source = models.artifact("torchscript", network, signature=given.signature)
     done = apply("quantize_int8", given, cosine=INT8, source=source)

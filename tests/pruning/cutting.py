@@ -11,8 +11,10 @@ from torch import nn
 from optkit.core.signature import Signature, TensorSpec
 from optkit.pruning.choosing import per_layer
 from optkit.pruning.criteria import magnitude
-from optkit.pruning.dependencies import Structure, analyse, tensor_at
+from optkit.pruning.dependencies import analyse
+from optkit.pruning.graph import tensor_at
 from optkit.pruning.network import rebuild
+from optkit.pruning.structure import Structure
 from optkit.pruning.surgery import cut
 
 

@@ -12,7 +12,8 @@ from optkit.core.errors import OptkitError
 from optkit.pruning import cost, criteria
 from optkit.pruning.choosing import over_all, per_layer, rounded
 from optkit.pruning.deciding import allowed, decide
-from optkit.pruning.dependencies import Group, analyse
+from optkit.pruning.dependencies import analyse
+from optkit.pruning.structure import Group
 
 
 def group(count: int, width: int = 1, first: int = 0) -> Group:

@@ -109,6 +109,19 @@ def squeezed() -> Net:
     return Net(run, stem=conv(3, 8), down=conv(8, 4, 1), up=conv(4, 8, 1), last=nn.Linear(8, 5))
 
 
+def channel_shuffled() -> Net:
+    """Groups of channels dealt out to one another between two grouped convolutions."""
+
+    def run(net, x):
+        x = torch.relu(net.stem(x))
+        n, c, h, w = x.shape
+        x = net.one(x).view(n, 4, c // 4, h, w).transpose(1, 2).reshape(n, c, h, w)
+        return net.last(torch.relu(net.two(x)).mean((2, 3)))
+
+    return Net(run, stem=conv(3, 16), one=conv(16, 16, groups=4), two=conv(16, 16, groups=4),
+               last=nn.Linear(16, 5))  # fmt: skip
+
+
 EXACT = {
     residual: {"stem": (8, 1), "one": (12, 1)},
     flattened: {"stem": (8, 1)},
@@ -186,6 +199,18 @@ def test_tied_weights_are_cut_alike_and_stay_tied():
     shapes = [tuple(weight.shape) for weight in small.parameters() if weight.dim() == 2]
     assert shapes == [(4, 4), (4, 4), (3, 4)]
     assert small(x)[0].shape == (2, 3)
+
+
+def test_channels_that_a_shuffle_ties_stay_or_go_together():
+    """Given a channel shuffle between grouped layers; Result: never a broken network."""
+    x = torch.randn(IMAGE)
+    structure = structure_of(channel_shuffled(), x)
+    names = {name for group in structure.groups for name in group.layers}
+    assert names.isdisjoint({"one"}) or names >= {"one", "two"}
+    if structure.groups:
+        assert_cut_is_exact(structure, x)
+    else:
+        assert structure.left
 
 
 def test_an_unknown_operation_keeps_what_it_reads():

@@ -7,9 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from optkit.quantization.batchnorm_ranges import derive
+from optkit.calibration.tools import tools_for
+from optkit.quantization.batchnorm_moments import derive
 from optkit.quantization.batchnorms import find, from_onnx, from_state
+from optkit.quantization.collect import collect
 from optkit.quantization.ir.points import key_of
+from optkit.quantization.moments import ends
+from optkit.quantization.prepared import LAYERS, scale_of, told
 
 
 class TwoBranches(nn.Module):
@@ -75,7 +79,7 @@ def test_onnx_and_torch_tell_the_same(network, tmp_path):
 def test_derived_ranges_hold_what_data_shows(network):
     """
     Given: BatchNorm folded, two branches summed, ReLU, a depthwise Conv, ReLU, mean
-    Result: ranges at least as wide as samples show, and not much wider
+    Result: next to nothing that samples show lies beyond the ranges, and they are not much wider
     """
     example = torch.randn(64, 3, 8, 8)
     model = openvino.convert_model(network, example_input=example)
@@ -89,10 +93,31 @@ def test_derived_ranges_hold_what_data_shows(network):
         last = torch.relu(network.norms[1](network.depth(both)))
     for node, value in zip(relus, (both, last), strict=True):
         item = derived[key_of(node.output(0))]
-        high = float(item.high.max())
-        assert float(value.max()) <= high <= 4 * float(value.max())
-        assert float(item.low.min()) == 0
+        low, high = ends(item, channels=False)
+        assert float((value > float(high)).float().mean()) < 1e-3
+        assert high <= 4 * float(value.max())
+        assert low == 0
         assert np.allclose(item.mean, value.mean((0, 2, 3)).numpy(), atol=0.15)
+
+
+@pytest.mark.parametrize(("scale", "amiss"), [(1, False), (2, False), (0.5, False), (100, True)])
+def test_samples_that_were_prepared_otherwise_are_told(network, scale, amiss):
+    """
+    Given: samples as in training, of another contrast, and a hundred times as large
+    Result: the last are told, with how far they are off
+    """
+    example = torch.randn(8, 3, 8, 8)
+    model = openvino.convert_model(network, example_input=example)
+    norms = from_state(network.state_dict())
+    trained, _ = derive(model, norms, lambda port: [key_of(port)], LAYERS)
+    tools = tools_for("ir")
+    samples = [{"image": scale * example[at : at + 1].numpy()} for at in range(8)]
+    seen = collect(tools, model, tools.find_sites(model, ()), samples, 8)
+    found = scale_of(seen, trained)
+    assert (found is not None) == amiss
+    if amiss:
+        assert found == pytest.approx(scale, rel=0.8)
+        assert "prepare them as in training" in told(found)
 
 
 def test_a_source_without_batchnorm_derives_nothing():

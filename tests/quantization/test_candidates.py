@@ -24,7 +24,7 @@ def tried(score, **options):
 def test_fast_tries_nothing():
     _, asked = tried(lambda _: 0.0, effort="fast")
     assert [str(one) for one in asked] == [
-        "optkit, minmax, margin 1.25, symmetric, fast bias correction"
+        "optkit, minmax, margin 1.1, symmetric, fast bias correction, overflow fix pairs"
     ]
 
 
@@ -41,7 +41,7 @@ def test_balanced_finds_what_each_choice_adds():
 
 def test_thorough_tries_every_combination():
     _, asked = tried(lambda _: 0.0, effort="thorough", engine="optkit")
-    assert len(asked) == 4 * 6 * 2 * 3 + 1
+    assert len(asked) == 4 * 6 * 2 * 3 + 2  # and two more ways to keep sums within 16 bits
 
 
 def test_smoothing_is_for_transformers_and_nncf_alone():

@@ -7,11 +7,13 @@ import torch
 from openvino import opset13
 from torch import nn
 
-from optkit.quantization.ir.insert import inserted, observed
+from optkit.quantization.ir.insert import inserted
 from optkit.quantization.ir.names import operations
+from optkit.quantization.ir.observe import observed
 from optkit.quantization.ir.points import find_sites
 from optkit.quantization.onnx import graph as onnx_graph
 from optkit.quantization.ranges import fitted
+from optkit.quantization.tools import Figure
 
 
 class Block(nn.Module):
@@ -91,9 +93,9 @@ def test_operations_are_told_by_the_sources_names(ir):
 
 
 def test_the_input_of_a_graph_can_be_observed(ir):
-    keys = [point.key for point in find_sites(ir).points]
-    copy = observed(ir, keys)
-    assert len(copy.outputs) == len(keys)
+    figures = [Figure(point.key) for point in find_sites(ir).points]
+    copy = observed(ir, figures)
+    assert len(copy.outputs) == len(figures)
     assert len(ir.outputs) == 1
 
 

@@ -3,14 +3,25 @@
 import numpy as np
 import pytest
 
-from optkit.quantization.ranges import ESTIMATORS, LEVELS, Statistics, fitted, watch
+from optkit.quantization.ranges import (
+    ESTIMATORS,
+    LEVELS,
+    Statistics,
+    fitted,
+    watch_ends,
+    watch_mean,
+    watch_values,
+)
 
 
 def seen(values, **options):
     into = Statistics()
     for value in values:
-        watch(into, value, **{"samples": len(values), "channels": False, "mean": None,
-                              "draw": True, **options})  # fmt: skip
+        watch_ends(into, value, value, channels=options.get("channels", False))
+        watch_values(into, value, len(values))
+        if "mean" in options:
+            watch_mean(into, value, options["mean"])
+        into.count += 1
     return into
 
 

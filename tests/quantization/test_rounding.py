@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from optkit.quantization.rounding import HALF, TOP, round_weights
+from optkit.quantization.rounding import HALF, SUM, TOP, round_weights
 
 
 @pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
@@ -24,3 +24,18 @@ def test_a_channel_of_zeros_stays_zero():
     assert integers[0].tolist() == [0, 0, 0]
     assert np.isfinite(scale).all()
     assert (scale > 0).all()
+
+
+@pytest.mark.parametrize(("shape", "axes", "pairs"), [((6, 7, 3, 3), (0,), 1), ((8, 5), (1,), 0)])
+def test_no_two_products_exceed_16_bits(shape, axes, pairs):
+    """Even of weights that are all near the peak; where none are, scales stay as fine."""
+    draw = np.random.default_rng(0)
+    flat = draw.uniform(0.9, 1, shape).astype("float32") * draw.choice([-1, 1], shape)
+    integers, scale = round_weights(flat, axes, pairs=pairs)
+    even = np.moveaxis(integers.astype(int), pairs, 0)
+    sums = even[0 : 2 * (len(even) // 2) : 2] + even[1::2]
+    assert 0.9 * SUM < np.abs(sums).max() <= SUM
+    assert (np.abs(integers * scale - flat) <= scale / 2 * (1 + 1e-5)).all()
+    sparse = np.zeros(shape, "float32")
+    np.moveaxis(sparse, pairs, 0)[::2] = np.moveaxis(flat, pairs, 0)[::2]
+    assert np.allclose(round_weights(sparse, axes, pairs=pairs)[1], round_weights(sparse, axes)[1])

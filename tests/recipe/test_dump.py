@@ -43,9 +43,25 @@ def test_a_short_recipe_stays_short() -> None:
 
 def test_text_that_looks_like_something_else_comes_back_as_text() -> None:
     words = ["1e-3", "on", "yes", "null", "~", "0o17", "12", "1:30", "2024-01-01", "?", "- x"]
-    words += ["a: b", "# c", "'", '"', "é ü", "true", ".inf", "a\nb", "*x", "&y", "!z", " "]
+    words += [
+        "a: b",
+        "# c",
+        "'",
+        '"',
+        "é ü",
+        "true",
+        ".inf",
+        "a\nb",
+        "*x",
+        "&y",
+        "!z",
+        " ",
+        "${x",
+        "$${env:HOME}",
+    ]
     for word in words:
-        recipe = Recipe(optkit=1, model=Model(path=word), to=("onnx",))
+        data = Data(calibration=Dataset(path="data.npz", labels=word))
+        recipe = Recipe(optkit=1, model=Model(path="m.onnx"), data=data, to=("onnx",))
         assert parse(dump(recipe), "recipe.yaml").recipe == recipe
 
 

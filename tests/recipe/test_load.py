@@ -216,7 +216,7 @@ MISTAKES = {
     ),
     "gate without bound": (
         HEAD + "gates: {speedup: {}}\n",
-        "4:18: a gate needs 'max' or 'min'",
+        "4:18: a gate needs 'max' or 'min' or 'max_increase' or 'max_decrease'",
         "write {max: 0.01}",
     ),
     "unknown key of a gate": (
@@ -287,12 +287,12 @@ MISTAKES = {
     "empty": (
         "",
         "1:1: the recipe is empty",
-        "optkit convert MODEL --to FORMAT --dry-run --save-recipe FILE writes a recipe",
+        "optkit init MODEL writes a recipe",
     ),
     "comments alone": (
         "# nothing\n",
         "1:1: the recipe is empty",
-        "optkit convert MODEL --to FORMAT --dry-run --save-recipe FILE writes a recipe",
+        "optkit init MODEL writes a recipe",
     ),
 }
 

@@ -5,9 +5,9 @@ import jsonschema
 import pytest
 
 from optkit.catalogue import format_names, pass_names
-from optkit.recipe.document import read_document
 from optkit.recipe.gates import GATES
 from optkit.recipe.schema import FILE, json_schema, schema_text
+from optkit.recipe.text.document import read_document
 
 
 @pytest.fixture(scope="module")

@@ -150,6 +150,16 @@ def test_a_bound_on_fidelity_keeps_out_what_misses_it(place: Path, first: Tuned)
     assert document["constraints"] == bounds
 
 
+def test_a_pruned_network_is_judged_by_the_bound_of_prune(place: Path) -> None:
+    """Given weights set to zero; Result: further off than FP32 may be, and yet picked."""
+    passes = [{"prune": {"sparsity": "unstructured", "ratio": 0.2}}]
+    section = Tune.model_validate({**QUICK, "variants": ["recipe"]})
+    document = tune(loaded(place, passes=passes), section).document["tune"]
+    (row,) = document["candidates"]
+    assert 0.9 < row["fidelity"]["cosine"] < 0.9999
+    assert row["status"] == "picked"
+
+
 def test_a_bound_that_nothing_keeps(place: Path) -> None:
     for bounds, name in (({"size_bytes": {"max": 10}}, "size_bytes"),
                          ({"latency_p95_ms": {"max": 1e-6}}, "latency_p95_ms")):  # fmt: skip

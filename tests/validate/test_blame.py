@@ -66,7 +66,23 @@ class Block(nn.Module):
         return x + self.down(nn.functional.gelu(self.up(self.between(x))))
 
 
+class Looped(nn.Module):
+    """A layer, a loop over another, a third: (N, 4) -> (N, 5)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.leave = nn.Linear(4, 6), nn.Linear(6, 5)
+        self.step = nn.Linear(6, 6, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.enter(x)
+        while bool(x.abs().max() > 0.05):
+            x = torch.tanh(self.step(x)) * 0.5
+        return self.leave(x * 100)
+
+
 INPUTS = {
+    Looped: TensorSpec("x", (2, 4), "float32"),
     Residual: TensorSpec("image", (2, 3, 8, 8), "float32"),
     Attention: TensorSpec("input_ids", (2, 6), "int64"),
 }
@@ -91,13 +107,16 @@ def made(kind, format_name, broken, folder):
     path = folder / MAKERS[format_name]
     spec = INPUTS[kind]
     example = torch.from_numpy(samples(kind).read(0)[spec.name])
-    if format_name == "torchscript":
+    if format_name == "torchscript" and kind is Looped:
+        torch.jit.script(network).save(str(path))
+    elif format_name == "torchscript":
         torch.jit.trace(network, example).save(str(path))
     elif format_name == "exported":
         torch.export.save(torch.export.export(network, (example,)), path)
     elif format_name == "module":
         torch.save(network, path)
     elif format_name == "onnx":
+        network = torch.jit.script(network) if kind is Looped else network
         torch.onnx.export(network, (example,), str(path), dynamo=False, opset_version=18,
                           input_names=[spec.name], output_names=["output"])  # fmt: skip
     else:
@@ -236,3 +255,45 @@ def test_one_badly_quantized_layer(artifact, tmp_path):
     assert suspect.operation == "FakeQuantize"
     assert suspect.matched == "quantized"
     assert suspect.inputs_sqnr_db > 20
+
+
+def test_weights_in_a_file_beside_the_graph(artifact, tmp_path):
+    """
+    Given: ONNX whose weights lie in external data, one layer's in another order
+    Result: that layer is named
+    """
+    model = onnx.load(artifact(Residual, "onnx", "second").path)
+    path = tmp_path / "net.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="net.data", size_threshold=0)
+    assert path.stat().st_size < (tmp_path / "net.data").stat().st_size
+    face = artifact(Residual, "onnx", None).signature
+    wrong = models.artifact("onnx", path, signature=face)
+    assert first(found(Residual, artifact(Residual, "torchscript", None), wrong)).layer == "second"
+
+
+@pytest.mark.parametrize("broken", ["second", None])
+def test_weights_in_half_precision(artifact, tmp_path, broken):
+    """
+    Given: IR whose weights are in FP16, widened where they are used
+    Result: a layer whose weights are in another order is named; none where all are merely rounded
+    """
+    from optkit.formats import ir
+
+    given = artifact(Residual, "ir", broken)
+    ir.save(ir.load(given), tmp_path / "net.xml", compress_to_fp16=True)
+    half = models.artifact("ir", tmp_path / "net.xml", signature=given.signature)
+    findings = found(Residual, artifact(Residual, "torchscript", None), half)
+    assert [one.layer for one in findings.suspects if one.first] == [broken] * bool(broken)
+    assert len(findings.suspects) >= 5
+
+
+@pytest.mark.parametrize("broken", ["enter", "leave"])
+def test_a_network_with_a_loop(artifact, broken):
+    """
+    Given: a loop that runs as long as its values say, and a wrong layer before or behind it
+    Result: that layer is named; what is inside the loop is not looked at
+    """
+    reference = artifact(Looped, "torchscript", None)
+    suspect = first(found(Looped, reference, artifact(Looped, "onnx", broken)))
+    assert suspect.layer == broken
+    assert suspect.inputs_sqnr_db > 90

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from optkit.quantization.ir.observe import port_of
 from optkit.quantization.ir.weights import int8_constant, is_constant, read_constant
 from optkit.quantization.ranges import LEVELS, Range
 from optkit.quantization.rounding import TOP, round_weights
@@ -14,23 +15,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def observed(model: Any, keys: list[str]) -> Any:
-    """A copy of the graph whose outputs are the tensors of these keys, in order."""
-    import openvino
-    from openvino import opset13
-
-    copy = model.clone()
-    by_name = {node.get_friendly_name(): node for node in copy.get_ordered_ops()}
-    ends = [opset13.result(_port(by_name, key)) for key in keys]
-    return openvino.Model(ends, copy.get_parameters(), "observed")
-
-
 def inserted(
     model: Any,
     sites: Sites,
     ranges: Mapping[str, Range],
     *,
     tops: Mapping[str, int],
+    paired: bool = False,
     means: Mapping[str, np.ndarray] | None = None,
     shifts: Mapping[str, np.ndarray] | None = None,
 ) -> Any:
@@ -41,6 +32,7 @@ def inserted(
         sites: what to quantize.
         ranges: of each point, by its key.
         tops: the largest integer of a layer's weights where it is not 127.
+        paired: whether no two products may add up to more than 16 bits hold.
         means: of the channels of what layers read, by key; layers are shifted by what the rounding
             of their weights takes from the mean, E[(W − Wq)·x] = (W − Wq)·E[x] (Nagel et al. 2019).
         shifts: further shifts of layers' outputs, by name, one for each channel.
@@ -56,7 +48,7 @@ def inserted(
         top = tops.get(layer.name, TOP)
         key = (source.get_node().get_friendly_name(), layer.axes, top)
         weights = read_constant(source)
-        integers, scale = round_weights(weights, layer.axes, top)
+        integers, scale = round_weights(weights, layer.axes, top, layer.inner if paired else None)
         if key not in seen:
             seen[key] = int8_constant(integers, scale, key[0])
         node.input(layer.weight).replace_source_output(seen[key].output(0))
@@ -104,7 +96,7 @@ def shift_output(node: Any, shift: np.ndarray) -> None:
 def _quantize(by_name: Mapping[str, Any], point: Point, range_: Range) -> None:
     from openvino import opset13
 
-    source = _port(by_name, point.key)
+    source = port_of(by_name, point.key)
     low, high = range_.low, range_.high
     if low.ndim:
         shape = [-1 if axis == 1 else 1 for axis in range(len(source.get_partial_shape()))]
@@ -128,8 +120,3 @@ def _added(layer: Layer, kind: str, error: np.ndarray, mean: np.ndarray) -> np.n
     if kind != "MatMul" or error.ndim != 2:
         return None
     return np.asarray(error @ mean if layer.axes == (0,) else mean @ error)
-
-
-def _port(by_name: Mapping[str, Any], key: str) -> Any:
-    name, _, index = key.rpartition(":")
-    return by_name[name].output(int(index))

@@ -15,6 +15,11 @@ _CHANNELS = {
     "Convolution": (0,), "GroupConvolution": (0, 1), "ConvolutionBackpropData": (1,),
     "GroupConvolutionBackpropData": (0, 2),
 }  # fmt: skip
+# ... and the axis along which channels of the input lie.
+_INNER = {
+    "Convolution": 1, "GroupConvolution": 2, "ConvolutionBackpropData": 0,
+    "GroupConvolutionBackpropData": 1,
+}  # fmt: skip
 _ACTIVATIONS = frozenset({"Relu", "Clamp", "PRelu", "Sigmoid", "Swish", "HSwish", "Gelu", "Elu"})
 _QUANTIZED = frozenset({"FakeQuantize", "FakeConvert"})
 
@@ -77,11 +82,13 @@ def _layers(found: dict[str, tuple[Any, int]]) -> Iterator[Layer]:
             transposed = node.get_attributes()["transpose_b" if place else "transpose_a"]
             rank = len(node.input_value(place).get_partial_shape())
             axes: tuple[int, ...] = (rank - 1 if bool(place) != transposed else rank - 2,)
+            inner = 2 * rank - 3 - axes[0]  # the other one of the last two
         else:
-            axes = _CHANNELS[node.get_type_name()]
+            axes, inner = _CHANNELS[node.get_type_name()], _INNER[node.get_type_name()]
         reads = key_of(node.input_value(1 - place))
         gives, out = key_of(node.output(0)), -1 if node.get_type_name() == "MatMul" else 1
-        yield Layer(name, reads, place, axes, _summed(node, place), gives, out, _cost(node, place))
+        channel, cost = _summed(node, place), _cost(node, place)
+        yield Layer(name, reads, place, axes, channel, gives, out, inner, cost)
 
 
 def _weight_place(node: Any) -> int | None:

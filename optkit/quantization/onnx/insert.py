@@ -17,29 +17,13 @@ _OPSET = 13
 """The first with a scale for each channel."""
 
 
-def observed(model: Any, keys: list[str]) -> Any:
-    """A copy of the graph whose outputs are the float32 values of these names, in order."""
-    import onnx
-
-    copy = _copied(model)
-    given = {value.name for value in copy.graph.input}
-    del copy.graph.output[:]
-    for key in keys:
-        name = key
-        if key in given:  # an input cannot be an output
-            name = f"{key}/observed"
-            copy.graph.node.append(onnx.helper.make_node("Identity", [key], [name]))
-        end = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-        copy.graph.output.append(end)
-    return copy
-
-
 def inserted(
     model: Any,
     sites: Sites,
     ranges: Mapping[str, Range],
     *,
     tops: Mapping[str, int],
+    paired: bool = False,
     means: Mapping[str, np.ndarray] | None = None,
     shifts: Mapping[str, np.ndarray] | None = None,
 ) -> Any:
@@ -64,7 +48,7 @@ def inserted(
     fixed = constants(copy)
     for layer in sites.layers:
         node = nodes[layer.name]
-        made = quantize_weights(graph, layer, node, fixed, scales, tops, means, shifts)
+        made = quantize_weights(graph, layer, node, fixed, scales, tops, means, shifts, paired)
         before.setdefault(layer.name, []).extend(made)
     _sorted_in(graph, before)
     _drop_unused(graph)

@@ -134,7 +134,8 @@ def _layer(node: Any, fixed: dict[str, Any]) -> Layer | None:
     out = 1 if node.op_type in _CONVOLUTIONS else -1 if place else -2
     reads, gives = node.input[1 - place], node.output[0]
     cost = math.prod(weights.dims)
-    return Layer(name_of(node), reads, place, axes, summed, gives, out, cost)
+    inner = 1 - axes[0]
+    return Layer(name_of(node), reads, place, axes, summed, gives, out, inner, cost)
 
 
 def _axes(node: Any, place: int, rank: int) -> tuple[int, ...]:

@@ -28,14 +28,15 @@ def named(graph: Any, key: str, **arrays: np.ndarray) -> list[str]:
 def quantize_weights(
     graph: Any, layer: Layer, node: Any, fixed: Mapping[str, Any], scales: Mapping[str, np.ndarray],
     tops: Mapping[str, int], means: Mapping[str, np.ndarray] | None,
-    shifts: Mapping[str, np.ndarray] | None,
+    shifts: Mapping[str, np.ndarray] | None, paired: bool,
 ) -> list[Any]:  # fmt: skip
     """Give a layer weights in 8 bits and, where it takes one, a bias in 32; the nodes before it."""
     import numpy as np
     import onnx
 
     weights = onnx.numpy_helper.to_array(fixed[node.input[layer.weight]]).astype(np.float32)
-    integers, scale = round_weights(weights, layer.axes, tops.get(layer.name, TOP))
+    top = tops.get(layer.name, TOP)
+    integers, scale = round_weights(weights, layer.axes, top, layer.inner if paired else None)
     shift = None if shifts is None else shifts.get(layer.name)
     mean = None if means is None else means.get(layer.reads)
     if mean is not None and layer.channel is not None:
@@ -54,7 +55,6 @@ def quantize_weights(
     if bias is not None and bias.ndim == 1 and read is not None and bias.size == flat.size:
         flat = np.maximum(flat, np.abs(bias) / (float(read) * 2**30)).astype(np.float32)
         shape = [-1 if at == axis else 1 for at in range(weights.ndim)]
-        top = tops.get(layer.name, TOP)
         integers = np.rint(weights / flat.reshape(shape)).clip(-top, top).astype(np.int8)
     names = named(graph, key, values=integers, scale=flat, zero=np.zeros(flat.shape, np.int8))
     made = [onnx.helper.make_node("DequantizeLinear", names, [key], name=key, axis=axis)]

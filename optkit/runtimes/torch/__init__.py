@@ -35,10 +35,11 @@ _DTYPES = {"bf16": "bfloat16", "f16": "float16"}
 
 
 def devices() -> tuple[str, ...]:
-    """`CPU`, and `CUDA` where there is one."""
+    """`CPU`, and every CUDA device: `CUDA`, `CUDA:1` and so on."""
     import torch
 
-    return ("CPU", "CUDA") if torch.cuda.is_available() else ("CPU",)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return ("CPU", *(f"CUDA:{at}" if at else "CUDA" for at in range(count)))
 
 
 def check_device(device: str) -> None:

@@ -1,0 +1,1 @@
+"""A baseline: what a model's artifacts once measured, committed beside the recipe."""

@@ -1,0 +1,1 @@
+"""Gates: figures held against bounds, by themselves and against a baseline."""

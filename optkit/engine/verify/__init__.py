@@ -1,0 +1,1 @@
+"""An output folder, checked again: by itself, long after the run."""

@@ -1,0 +1,1 @@
+"""What is wrong with a recipe, in plain words and at its place."""

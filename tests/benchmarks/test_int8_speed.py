@@ -1,0 +1,118 @@
+"""Claims about how fast INT8 runs: against NNCF's, and against the best that there is for a model.
+
+All contenders are measured in turn in one process, on one thread. The seconds that each gets come
+from OPTKIT_BENCH_SECONDS, where it is set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import models
+import pytest
+from peers import full, full_onnx, inputs_of, live, nncf_ways, onnxruntime_qdq, saved
+from quantizing import applied
+from timing import SECONDS
+
+from optkit.benchmark.run import compare, measure
+from optkit.benchmark.spec import Contender, Plan, write_inputs
+from optkit.core.artifact import Artifact
+from optkit.core.settings import Settings
+
+pytestmark = pytest.mark.bench
+
+NETWORKS = ("resnet", "mobilenet", "vit", "bert")
+SLOWER = 0.98
+FEW = 4
+"""Samples to quantize with: speed does not hang on the ranges."""
+
+ONE_THREAD = Settings(threads=1)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_as_fast_as_nncfs(table, tmp_path, name) -> None:
+    """The INT8 model runs at least 0.98x as fast, with as many operations in INT8."""
+    from optkit.runtimes.openvino import open_session
+
+    plain, samples = full(name, tmp_path)
+    few = samples.part(0, FEW)
+    ours, _ = applied("quantize_int8", plain, tmp_path, few, effort="fast")
+    theirs = saved(nncf_ways(name, live(plain), few)["default"](), tmp_path)
+    executed = [open_session(model, Settings()).executed() for model in (ours, theirs)]
+    rows = measured(name, 1, {"nncf": (theirs, "openvino"), "optkit": (ours, "openvino")}, tmp_path)
+    ratio = compare(rows["optkit"], rows["nncf"])
+    table(
+        f"{name}: speed of the INT8 model, one thread, interleaved",
+        [("against NNCF's (interval not below 0.98)", told(ratio)),
+         ("executed, optkit", str(executed[0])), ("executed, NNCF", str(executed[1]))],
+    )  # fmt: skip
+    assert executed[0].get("int8") == executed[1].get("int8")
+    assert ratio["ci95"][1] >= SLOWER
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_speed_of_the_result(table, tmp_path, name, batch) -> None:
+    """No contender is faster: OpenVINO in FP32 and BF16, NNCF's INT8, ONNX Runtime's QDQ."""
+    plain, samples = full(name, tmp_path, batch)
+    few = samples.part(0, FEW)
+    ours, _ = applied("quantize_int8", plain, tmp_path, few, effort="fast")
+    performance = saved(nncf_ways(name, live(plain), few)["performance"](), tmp_path)
+    source = full_onnx(name, tmp_path, batch)
+    qdq = onnxruntime_qdq(source, list(few), tmp_path / "qdq.onnx")
+    chosen = {
+        "optkit INT8": (ours, "openvino"),
+        "OpenVINO FP32": (plain, "openvino"),
+        "NNCF INT8, performance": (performance, "openvino"),
+        "ONNX Runtime QDQ": (models.artifact("onnx", qdq), "onnxruntime"),
+        "ONNX Runtime FP32": (models.artifact("onnx", source), "onnxruntime"),
+    }
+    half = {}
+    if has_bf16():
+        half = {"OpenVINO BF16": plain, "NNCF INT8, BF16 rest": performance}
+    rows = measured(name, batch, chosen, tmp_path, half)
+    ratios = {
+        word: compare(rows["optkit INT8"], row) for word, row in rows.items()
+        if word != "optkit INT8"
+    }  # fmt: skip
+    lines = [(f"against {word}", told(ratio)) for word, ratio in ratios.items()]
+    lines += [] if half else [("against BF16", "left out: this processor has none")]
+    table(f"{name}, batch {batch}: times as fast, one thread (not wholly below {SLOWER})", lines)
+    for word, ratio in ratios.items():
+        assert ratio["ci95"][1] >= SLOWER, word
+
+
+def has_bf16() -> bool:
+    """Whether the processor computes in BF16; OpenVINO would turn to FP32 without a word."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def told(ratio: Any) -> str:
+    low, high = ratio["ci95"]
+    return f"{ratio['value']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def measured(
+    name: str,
+    batch: int,
+    chosen: dict[str, tuple[Artifact, str]],
+    folder: Path,
+    half: dict[str, Artifact] | None = None,
+) -> dict[str, Any]:
+    """The rows of all contenders by name; those of `half` run in BF16 where not in INT8."""
+    (sample,) = inputs_of(name, 1, batch)
+    inputs = write_inputs(folder / "inputs.npz", sample)
+    contenders = [
+        Contender(word, model, runtime, ONE_THREAD, inputs)
+        for word, (model, runtime) in chosen.items()
+    ]
+    contenders += [
+        Contender(word, model, "openvino", replace(ONE_THREAD, infer_precision="bf16"), inputs)
+        for word, model in (half or {}).items()
+    ]
+    rows = measure(Plan(tuple(contenders), seconds=SECONDS))
+    return {one.name: row for one, row in zip(contenders, rows, strict=True)}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from pipelines import (
@@ -102,7 +103,11 @@ def of_ci(text: str) -> None:
 
 
 def test_the_github_action(project: Path, tmp_path: Path) -> None:
-    ci = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(project)}
+    summary = tmp_path / "summary.md"
+    ci = {
+        "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(project),
+        "GITHUB_STEP_SUMMARY": str(summary),
+    }  # fmt: skip
     commands = github_commands(tmp_path)
     first = run_all(commands, project, ci)
     for name, done in first.items():
@@ -125,6 +130,10 @@ def test_the_github_action(project: Path, tmp_path: Path) -> None:
     )
     missed = run_all(commands, project, ci)
     assert missed["Run the recipes"].returncode == 3
+    heads = [line for line in summary.read_text().splitlines() if line.startswith("## ")]
+    assert heads == ["## ✅ digits.pt: every gate held"] * 2 + [
+        "## ❌ digits.pt: a gate was missed"
+    ]
     line = recipe.read_text().splitlines().index("  size_ratio: {max: 0.1}") + 1
     mark = f"::error title=optkit,file=recipes/digits.yaml,line={line},col=3::model.xml: gate"
     assert mark in missed["Run the recipes"].stderr
@@ -146,6 +155,8 @@ def test_the_gitlab_pipeline(project: Path) -> None:
         of_ci(done.stdout + done.stderr)
     assert (project / "optkit-output" / "model.xml").is_file()
     assert (project / ".optkit-store").is_dir()
+    suite = ET.parse(project / "optkit-junit.xml").getroot()
+    assert int(suite.get("tests", "")) > int(suite.get("failures", "")) == 0
     assert "::error" not in ended["recipes script"].stderr
 
 

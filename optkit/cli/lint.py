@@ -36,6 +36,11 @@ def lint(
         if sarif is not None:
             write_text(sarif, to_json(render([], [error])))
         raise
+    if os.environ.get("GITHUB_ACTIONS") and found:
+        from optkit.console import annotate
+
+        for path, problem in found:
+            annotate(problem.text(str(path)), problem.hint)
     rows = [
         {
             "path": problem.file or str(path),
@@ -48,11 +53,6 @@ def lint(
     ]
     if sarif is not None:
         write_text(sarif, to_json(render(rows)))
-    if os.environ.get("GITHUB_ACTIONS") and found:
-        from optkit.console import annotate
-
-        for path, problem in found:
-            annotate(problem.text(str(path)), problem.hint)
     if json:
         typer.echo(formats.dumps({"problems": rows}, indent=2))
     else:

@@ -12,6 +12,10 @@ from typing import Any
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.writing import append_text, check_folders, write_text
 
+Told = dict[str, Any] | Exception | None
+"""Of a run: its manifest; the error that ended it before there was one; nothing if it was left out.
+"""
+
 SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
@@ -22,16 +26,15 @@ class Reports:
     Attributes:
         markdown: the file for Markdown, if any.
         junit: the file for JUnit XML, if any.
-        runs: name and manifest of each run that is over; an error in place of the manifest where
-            nothing was run.
+        runs: each run by name, as far as it came.
     """
 
     markdown: Path | None = None
     junit: Path | None = None
-    runs: list[tuple[str, dict[str, Any] | Exception]] = field(default_factory=list)
+    runs: list[tuple[str, Told]] = field(default_factory=list)
 
-    def add(self, name: str, run: dict[str, Any] | Exception) -> None:
-        """Remember a run that is over."""
+    def add(self, name: str, run: Told) -> None:
+        """Remember how a run ended."""
         self.runs.append((name, run))
 
     def write(self) -> None:

@@ -49,13 +49,13 @@ def run(
         trust_code, force, remeasure, not no_cache, verbose, baseline, baseline_model, lock
     )
     console = open_console(json=json, quiet=quiet)
-    recipe, *others = recipes
-    with reporting(markdown, junit, str(recipe)) as reports:
-        if others:
+    with reporting(markdown, junit, ", ".join(map(str, recipes))) as reports:
+        if len(recipes) > 1:
             return run_several(
                 recipes, set_ or (), output, wishes, console, reports,
                 keep_going=keep_going, locked=locked,
             )  # fmt: skip
+        (recipe,) = recipes
         loaded = load_recipe(recipe, set_ or ())
         if locked and lock is None:
             wishes = replace(wishes, lock=find_lock(recipe, output or output_folder(loaded)))

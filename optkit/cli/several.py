@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from optkit.core.errors import Exit, OptkitError, bad_input
 
 if TYPE_CHECKING:
-    from optkit.cli.reports import Reports
+    from optkit.cli.reports import Reports, Told
     from optkit.console import Console
     from optkit.engine.run import Wishes
     from optkit.recipe.load import LoadedRecipe
@@ -66,13 +66,13 @@ def run_several(
         if job.refusal:
             say.print_error(job.refusal, as_json=False)
             row |= _failure(job.refusal)
-            reports.add(str(job.path), job.refusal)
         elif not keep_going and (broken or any(run["exit"] for run in runs)):
             row["status"] = "not run"
         else:
             say.say(console, f"\n{job.path}")
-            row |= _ran(job, wishes, console, reports)
+            row |= _ran(job, wishes, console)
         runs.append(row)
+        reports.add(str(job.path), _reported(row))
     if console.json:
         say.print_json(console, {"runs": runs})
     elif not console.quiet:
@@ -111,7 +111,7 @@ def _check_collisions(jobs: Sequence[Job]) -> None:
         taken[place] = job.path
 
 
-def _ran(job: Job, wishes: Wishes, console: Console, reports: Reports) -> dict[str, Any]:
+def _ran(job: Job, wishes: Wishes, console: Console) -> dict[str, Any]:
     """Run one; what it came to."""
     from optkit import console as say
     from optkit.cli.main import fault
@@ -123,12 +123,18 @@ def _ran(job: Job, wishes: Wishes, console: Console, reports: Reports) -> dict[s
     except Exception as error:  # the next recipe is not to suffer from it
         known = error if isinstance(error, OptkitError) else fault(error)
         say.print_error(known, as_json=False)
-        reports.add(str(job.path), known.manifest or known)
         return _failure(known)
-    reports.add(str(job.path), result.manifest)
     return {**result.manifest, "output": str(result.folder), "exit": int(result.exit_code)}
 
 
 def _failure(error: OptkitError) -> dict[str, Any]:
     told = {"message": error.message, "hint": error.hint, "exit": int(error.exit_code)}
-    return {**(error.manifest or {}), "exit": int(error.exit_code), "error": told}
+    return {"error": told, **(error.manifest or {}), "exit": int(error.exit_code)}
+
+
+def _reported(row: dict[str, Any]) -> Told:
+    """What a report says of it: what was run; or the error, or nothing, where nothing was."""
+    if "steps" in row:
+        return row
+    error = row.get("error")
+    return OptkitError(error["message"], error["hint"]) if error else None

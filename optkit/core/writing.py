@@ -6,7 +6,7 @@ import codecs
 import errno
 import json
 import os
-import stat
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,25 +35,9 @@ def write_text(path: Path, text: str) -> None:
         if path.exists() and not path.is_file():
             path.write_text(text, encoding="utf-8")
         else:
-            _replace(path.resolve(), text)
+            _put(path.resolve(), text.encode())
     except OSError as error:
         raise bad_input(f"cannot write {path}: {error.strerror}", "name another file") from None
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Put other text into a file that is there: all of it or none.
-
-    Its byte order mark and its permissions stay, and so does a link to it.
-
-    Raises:
-        OptkitError: it cannot be written (bad input).
-    """
-    try:
-        with path.open("rb") as file:
-            mark = "\ufeff" if file.read(3) == codecs.BOM_UTF8 else ""
-        _replace(path.resolve(), mark + text)
-    except OSError as error:
-        raise bad_input(f"cannot write {path}: {error.strerror}", "check its folder") from None
 
 
 def append_text(path: Path, text: str) -> None:
@@ -69,19 +53,34 @@ def append_text(path: Path, text: str) -> None:
         raise bad_input(f"cannot write {path}: {error.strerror}", "name another file") from None
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write beside the file's place, then move it in; it keeps the mode that it had."""
-    mode = path.stat().st_mode if path.exists() else None
-    if mode is not None and not os.access(path, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+def replace_text(path: Path, text: str) -> None:
+    """Put other text into a file that is there: all of it or none.
+
+    Its byte order mark and its permissions stay, and so does a link to it.
+
+    Raises:
+        OptkitError: it cannot be written (bad input).
+    """
     try:
-        aside.write_text(text, encoding="utf-8")
-        if mode is not None:
-            aside.chmod(stat.S_IMODE(mode))
-        aside.replace(path)
+        with path.open("rb") as file:
+            mark = codecs.BOM_UTF8 if file.read(3) == codecs.BOM_UTF8 else b""
+        _put(path.resolve(), mark + text.encode())
+    except OSError as error:
+        raise bad_input(f"cannot write {path}: {error.strerror}", "check its folder") from None
+
+
+def _put(place: Path, content: bytes) -> None:
+    """Write beside the file's place, then move it in; it keeps the permissions that it had."""
+    if place.exists() and not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    beside = place.with_name(f".{place.name}.optkit-{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        if place.exists():
+            shutil.copymode(place, beside)
+        beside.replace(place)
     finally:
-        aside.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
 
 
 def to_json(manifest: Any) -> str:

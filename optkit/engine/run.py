@@ -249,8 +249,8 @@ def _prove(
     # A source that is in a lower precision itself has no FP32 to be compared with.
     base = before if summary["precision"].keys() <= {"fp32"} else None
     name = result.path.name
-    summary = summarise(result, shop.store)
-    achieved = summary["precision"]
+    found = summarise(result, shop.store)
+    achieved = found["precision"]
     artifact = {
         "path": name,
         "format": result.format,
@@ -260,7 +260,7 @@ def _prove(
         "precision": {
             "requested": target.precision,
             "achieved": achieved,
-            "by_operation": summary["by_operation"],
+            "by_operation": found["by_operation"],
         },
         "network": network_of(summary),
         "samples": f"{name}{SUFFIX}",

@@ -41,18 +41,25 @@ class Case:
     text: str = ""
 
 
-def render_runs(runs: Sequence[tuple[str, Row | BaseException]]) -> str:
-    """A suite for each run, by name: by its manifest, or the error that ended it."""
+def render_runs(runs: Sequence[tuple[str, Row | BaseException | None]]) -> str:
+    """A suite for each run, by name.
+
+    Args:
+        runs: the manifest of each; the error that ended it before there was one; or None, where it
+            was left out as one before it ended badly.
+    """
     return _document([
         (name, [_came_to_nothing(run)], {})
-        if isinstance(run, BaseException)
+        if run is None or isinstance(run, BaseException)
         else (name, [*_cases(run)], _properties(run))
         for name, run in runs
     ])
 
 
-def _came_to_nothing(error: BaseException) -> Case:
-    """Bad input, or a fault."""
+def _came_to_nothing(error: BaseException | None) -> Case:
+    """Left out, bad input, or a fault."""
+    if error is None:
+        return Case("run", "run", outcome="skipped", message="not run, as one before it failed")
     if not isinstance(error, OptkitError):
         told = f"{type(error).__name__}: {error}"
         return Case("run", "run", outcome="error", message=told, text=told)

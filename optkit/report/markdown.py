@@ -21,15 +21,19 @@ _LONGEST = 600
 _SPARSE = re.compile(r"\n{3,}")
 
 
-def render_runs(runs: Sequence[tuple[str, Row | BaseException]]) -> str:
-    """Runs one after the other, by name: of a manifest, or of the error that one ended by."""
+def render_runs(runs: Sequence[tuple[str, Row | BaseException | None]]) -> str:
+    """Runs one after the other, by name, as `optkit.report.junit` takes them."""
     return "\n".join(
-        _error(name, run) if isinstance(run, BaseException) else render_run(run)
+        _came_to_nothing(name, run)
+        if run is None or isinstance(run, BaseException)
+        else render_run(run)
         for name, run in runs
     )
 
 
-def _error(name: str, error: BaseException) -> str:
+def _came_to_nothing(name: str, error: BaseException | None) -> str:
+    if error is None:
+        return f"## {_SIGNS['note']}{escape(name)}: not run, as one before it failed\n"
     if isinstance(error, OptkitError):
         told, hint = error.message, f"\n\n> Fix: {escape(error.hint)}" if error.hint else ""
     else:

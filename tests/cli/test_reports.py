@@ -1,6 +1,7 @@
 """Reports go to the files that the user names, however the run ends."""
 
 import json
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -66,9 +67,9 @@ def stumbles(tmp_path_factory, monkeypatch):
 
 
 def test_a_step_that_failed_is_the_failure(optkit, shelf, place, stumbles) -> None:
+    shutil.copy(shelf / "model.onnx", place)
     (place / "r.yaml").write_text(
-        f"optkit: 1\nmodel: {{path: {shelf / 'model.onnx'}}}\npasses: [convert_fp16, stumbles]\n"
-        "benchmark: false\n"
+        "optkit: 1\nmodel: {path: model.onnx}\npasses: [convert_fp16, stumbles]\nbenchmark: false\n"
     )
     ended = optkit("run", "r.yaml", "--markdown", "r.md", "--junit", "r.xml", "-q")
     assert ended.code == 1
@@ -98,6 +99,30 @@ def test_the_summary_of_a_job_is_added_to(optkit, shelf, place, monkeypatch) -> 
     for _ in range(2):
         optkit(*RUN, shelf / "model.onnx", "--markdown", other, "-q")
     assert other.read_text().count("## ✅ ") == 1
+
+
+def test_several_recipes_are_several_suites(optkit, shelf, place) -> None:
+    shutil.copy(shelf / "model.onnx", place)
+    good = "optkit: 1\nmodel: {path: model.onnx}\nto: ir\nbenchmark: false\n"
+    (place / "a.yaml").write_text(good)
+    (place / "b.yaml").write_text(good.replace("to: ir", "to: irr"))
+    (place / "c.yaml").write_text(good + "gates: {max_abs: {max: -1}}\n")
+    files = ("--markdown", "r.md", "--junit", "r.xml", "-q")
+    assert optkit("run", "a.yaml", "b.yaml", "c.yaml", "--keep-going", *files).code == 2
+    suites = {suite.get("name"): suite for suite in ET.parse("r.xml").getroot()}
+    counts = {name: [suite.get(word) for word in ("failures", "errors", "skipped")]
+              for name, suite in suites.items()}  # fmt: skip
+    assert counts == {
+        "a.yaml": ["0", "0", "0"], "b.yaml": ["0", "1", "0"], "c.yaml": ["1", "0", "0"],
+    }  # fmt: skip
+    heads = [line for line in Path("r.md").read_text().splitlines() if line.startswith("## ")]
+    assert heads == [
+        "## ✅ model.onnx: every gate held", "## ❌ b.yaml: failed",
+        "## ❌ model.onnx: a gate was missed",
+    ]  # fmt: skip
+    optkit("run", "a.yaml", "b.yaml", *files)  # a mistake in one keeps all from running
+    assert outcomes(Path("r.xml")) == {"run": "error"}
+    assert "## ⚠️ a.yaml: not run" in Path("r.md").read_text()
 
 
 @pytest.mark.parametrize("flag", ["--markdown", "--junit"])

@@ -17,7 +17,7 @@ def test_what_was_there_stays_until_the_new_is_whole(tmp_path, monkeypatch):
         self.touch()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(OptkitError, match=r"a\.txt: No space left on device"):
         write_text(file, "new")
     assert file.read_text() == "old"

@@ -51,7 +51,9 @@ def manifest(timed: Result) -> dict[str, Any]:
 def missed(manifest: dict[str, Any]) -> dict[str, Any]:
     """A run that missed its first gate, and could not tell its last for noise."""
     manifest["status"] = "gated"
-    manifest["gates"][0].update(name="size_ratio", bound="<= 0.3", value=0.52, held=False)
+    manifest["gates"][0].update(
+        name="size_ratio", bound="<= 0.3", value=0.52, held=False, verdict="missed"
+    )
     manifest["gates"][-1].update(
         name="speedup", bound=">= 1.5", value=1.48, held=True, verdict="too noisy"
     )

@@ -36,7 +36,8 @@ def test_a_missed_gate_is_the_headline_and_noise_is_no_failure(missed) -> None:
     page = read(render_run(missed))
     assert "net.pt: a gate was missed" in page.text
     assert "too noisy" in page.text
-    missed["gates"][0]["held"], missed["status"] = True, "ok"
+    missed["gates"][0].update(held=True, verdict="held")
+    missed["status"] = "ok"
     assert "no gate was missed, 1 could not be told" in read(render_run(missed)).text
 
 

@@ -25,6 +25,7 @@ class State:
         steps: done so far.
         stale: epochs since the best one.
         seconds: spent so far, by all processes that had a hand in it.
+        stepping: of these, in steps.
     """
 
     best: float
@@ -33,6 +34,7 @@ class State:
     steps: int = 0
     stale: int = 0
     seconds: float = 0.0
+    stepping: float = 0.0
 
 
 def saved(folder: Path, state: State, network: torch.fx.GraphModule, optimizer: Any) -> None:

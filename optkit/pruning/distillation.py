@@ -97,9 +97,9 @@ def distil(
     chosen = feed.split(learnt, schedule.batch)
     renewed = batchnorm.reestimate(student, (feed.batch(part) for part in chosen))
     per_epoch, parts = len(_order(feed, learnt, schedule, 0)), list[Sequence[int]]()
-    planned = schedule.epochs * per_epoch
-    planned = planned if schedule.steps is None else min(planned, schedule.steps)
-    state = State(best=loss.on(held), planned=planned, weights=values(student))
+    most = schedule.epochs * per_epoch
+    most = most if schedule.steps is None else min(most, schedule.steps)
+    state = State(best=loss.on(held), planned=most, weights=values(student))
     state = restored(folder, state, student, optimizer)
     began, now, next_save = began - state.seconds, state.best, time.monotonic() + _SAVE_EVERY
     late = schedule.seconds is not None and time.monotonic() - began >= schedule.seconds
@@ -107,10 +107,12 @@ def distil(
         epoch, at = divmod(state.steps, per_epoch)
         if at == 0 or not parts:
             parts = _order(feed, learnt, schedule, epoch)
+        stepping = time.monotonic()
         _step(loss, parts[at], optimizer, tensors, state, schedule)
         state.steps += 1
+        state.stepping += time.monotonic() - stepping
         state.seconds = time.monotonic() - began
-        state.planned = _fitting(state, schedule.seconds)
+        state.planned = _fitting(state, schedule.seconds, most)
         late = schedule.seconds is not None and state.seconds >= schedule.seconds
         if at + 1 == per_epoch or state.steps == state.planned or late:
             now = loss.on(held)
@@ -160,9 +162,9 @@ def _step(
     optimizer.step()
 
 
-def _fitting(state: State, seconds: float | None) -> int:
+def _fitting(state: State, seconds: float | None, most: int) -> int:
     """How many steps to plan for; the learning rate so far does not hang on it."""
     if seconds is None or state.seconds < _LOOK * seconds or 2 * state.steps >= state.planned:
         return state.planned
-    left = _PLANNED * (seconds - state.seconds) * state.steps / state.seconds
-    return min(state.planned, max(2 * state.steps, state.steps + math.floor(left)))
+    left = _PLANNED * (seconds - state.seconds) * state.steps / state.stepping
+    return min(most, max(2 * state.steps, state.steps + math.floor(left)))

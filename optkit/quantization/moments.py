@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-_POINTS = 129
+_POINTS = 65
 _REACH = 16.0
 """Standard deviations that are looked at: one value in 10¹² lies beyond."""
 

@@ -85,10 +85,11 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     from optkit.quantization.attention import has_attention
     from optkit.quantization.job import Job
     from optkit.quantization.prepared import LAYERS
-    from optkit.quantization.quantize import details, quantize, summary_of
+    from optkit.quantization.quantize import quantize
     from optkit.quantization.revert import Bounds
     from optkit.quantization.scope import scoped
     from optkit.quantization.served import largest_batch
+    from optkit.quantization.told import details, summary_of
     from optkit.quantization.wishes import wishes
     from optkit.validate.agreement import rated
 

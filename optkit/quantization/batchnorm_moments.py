@@ -85,7 +85,7 @@ def _layer(node: Any, given: Moments | None, norms: Norms) -> tuple[Moments | No
     out = math.prod(weights.shape[: _LAYERS[kind]])
     norm = find(norms, weights.reshape(out, -1))
     if norm is not None:
-        return moments.laplace(norm.mean - _bias(node, out), norm.std), True
+        return moments.logistic(norm.mean - _bias(node, out), norm.std), True
     if given is None:
         return None, False
     if kind == "GroupConvolution":
@@ -104,7 +104,7 @@ def _grouped(given: Moments, weights: np.ndarray) -> Moments | None:
     taps = weights.reshape(weights.shape[0] * each, -1)
     spread = (taps**2).sum(-1) ** 0.5
     mean, std = given.mean.repeat(each), given.std.repeat(each)
-    return moments.laplace(taps.sum(-1) * mean, spread * std)
+    return moments.logistic(taps.sum(-1) * mean, spread * std)
 
 
 def _bias(node: Any, out: int) -> np.ndarray:

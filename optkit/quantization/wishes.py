@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optkit.core.errors import bad_input
 from optkit.quantization.candidates import Wishes
 
 _MARGINS = (1.1, 1.0, 1.25, 1.5, 1.75, 2.0)
@@ -24,11 +25,20 @@ def wishes(
     """The candidates to try; the first of each choice is what `fast` takes.
 
     Ranges that are derived from the source (`derived`) are not judged on inputs made up.
+
+    Raises:
+        OptkitError: what only one engine has is asked of the other (bad input).
     """
 
     def either(word: str, *choices: str) -> tuple[str, ...]:
         return choices if word == "auto" else (word,)
 
+    if overflow_fix == "pairs" and engine == "nncf":
+        raise bad_input(
+            "quantize_int8: NNCF has no overflow_fix: pairs",
+            "leave engine out, or take first_layer or all",
+        )
+    engine = "optkit" if overflow_fix == "pairs" else engine
     fast, thorough = effort == "fast" or derived, effort == "thorough"
     engines = either(engine, *(("optkit",) if fast else ("optkit", "nncf")))
     margins = _MARGINS if margin is None else (margin,)

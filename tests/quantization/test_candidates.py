@@ -1,5 +1,8 @@
 """The search: one thing varied after the other; every combination where thorough."""
 
+import pytest
+
+from optkit.core.errors import OptkitError
 from optkit.quantization.candidates import Trial, search
 from optkit.quantization.judge import Score
 from optkit.quantization.wishes import wishes
@@ -62,3 +65,12 @@ def test_what_the_user_says_is_not_varied():
 def test_ranges_that_are_derived_are_not_judged_on_inputs_made_up():
     _, asked = tried(lambda _: 0.0, derived=True)
     assert [(one.engine, one.margin) for one in asked] == [("optkit", 1.0)]
+
+
+def test_pairs_are_optkits_own():
+    _, asked = tried(lambda _: 0.0, overflow_fix="pairs")
+    assert {(one.engine, one.overflow) for one in asked} == {("optkit", "pairs")}
+    with pytest.raises(OptkitError, match="NNCF has no overflow_fix: pairs"):
+        tried(lambda _: 0.0, overflow_fix="pairs", engine="nncf")
+    _, asked = tried(lambda _: 0.0)
+    assert {one.overflow for one in asked if one.engine == "nncf"} == {"none"}

@@ -118,8 +118,8 @@ def test_lint_knows_changes_that_cannot_be_told(optkit: Optkit, recipe: Path) ->
     for gate, told in (
         ("speedup_vs_baseline: {max_decrease: 5%}", "is a change already"),
         ("steps/emit_ir/seconds: {max_increase: 5%}", "those of two runs cannot be compared"),
-        ("size_bytes: {max_increase: 5 percent}", "a change must be a number from 0 on"),
-        ("size_bytes: {max_increase: -1}", "a change must be a number from 0 on"),
+        ("size_ratio: {max_increase: 5 percent}", "a change must be a number from 0 on"),
+        ("size_ratio: {max_increase: -1}", "a change must be a number from 0 on"),
         ("nowhere/seconds: {max: 5}", "unknown figure 'nowhere/seconds' of the manifest"),
     ):
         recipe.write_text(text + f"  {gate}\n")

@@ -82,7 +82,7 @@ def test_another_model_is_refused_before_anything_is_worked_out(taken, convert, 
     assert caught.value.exit_code is Exit.BAD_INPUT
     (tmp_path / "elsewhere").mkdir()
     wide = models.traced(models.ConvNet, tmp_path / "elsewhere" / "net.pt")
-    with pytest.raises(OptkitError, match=r"inputs x.*=1,16:float32, here image"):
+    with pytest.raises(OptkitError, match=r"inputs input=1,16:float32, here image"):
         convert(wide, Wishes(baseline=taken), to="ir")
 
 

@@ -71,14 +71,10 @@ def test_the_lock_tells_what_went_in(origin):
 
 
 def test_the_same_lock_gives_the_same_bytes_without_a_store(place):
-    for number in range(2):
-        loaded = load_recipe(place / "recipe.yaml")
-        wishes = Wishes(lock=place / "optkit.lock", cache=False)
-        result = run(loaded, place / str(number), wishes)
-        assert not any(step["cached"] for step in result.manifest["steps"])
-        assert content(place / str(number)) == content(place / "out")
-        lock = (place / str(number) / "optkit.lock").read_bytes()
-        assert lock == (place / "optkit.lock").read_bytes()
+    result = again(place, cache=False)
+    assert not any(step["cached"] for step in result.manifest["steps"])
+    assert content(result.folder) == content(place / "out")
+    assert (result.folder / "optkit.lock").read_bytes() == (place / "optkit.lock").read_bytes()
 
 
 def drifted(place, *overrides):
@@ -98,7 +94,8 @@ def test_other_weights(place):
         next(iter(network.parameters())).view(-1)[0] += 1
     network.save(str(place / "digits.pt"))
     known = read_lock(place / "optkit.lock").content["model"][:12]
-    error = drifted(place)
+    # what was traced is not told again once a network was saved anew
+    error = drifted(place, "model.inputs=[{name: image, shape: [1, 1, 8, 8], dtype: float32}]")
     assert f"model: {known} → " in error.message
     assert "restore" in error.hint
 

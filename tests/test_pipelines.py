@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from importlib import metadata
 from pathlib import Path
 
@@ -102,7 +103,9 @@ def of_ci(text: str) -> None:
 
 
 def test_the_github_action(project: Path, tmp_path: Path) -> None:
-    ci = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(project)}
+    summary = tmp_path / "summary.md"
+    ci = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(project),
+          "GITHUB_STEP_SUMMARY": str(summary)}  # fmt: skip
     commands = github_commands(tmp_path)
     first = run_all(commands, project, ci)
     for name, done in first.items():
@@ -111,6 +114,8 @@ def test_the_github_action(project: Path, tmp_path: Path) -> None:
     assert first["Check the recipes"].stdout == "1 recipe checked: no mistakes\n"
     assert (project / "optkit-output" / "model.xml").is_file()
     assert "quantize_int8: done" in first["Run the recipes"].stdout
+
+    assert "digits.pt: every gate held" in summary.read_text()
 
     # with the store as the cache brings it back, an unchanged project is answered from there
     again = run_all(commands, project, ci)["Run the recipes"]
@@ -147,6 +152,10 @@ def test_the_gitlab_pipeline(project: Path) -> None:
     assert (project / "optkit-output" / "model.xml").is_file()
     assert (project / ".optkit-store").is_dir()
     assert "::error" not in ended["recipes script"].stderr
+    results = ET.parse(project / "optkit-junit.xml").getroot()
+    assert {"accuracy_drop", "size_ratio"} <= {
+        word for case in results.iter("testcase") for word in case.attrib["name"].split()
+    }
 
 
 @pytest.mark.parametrize("way", ["the example", "the hooks of this repository"])

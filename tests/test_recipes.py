@@ -1,6 +1,7 @@
 """Every ready recipe can be planned from every source, and does its work on a small model."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from optkit.catalogue import find_pass
 from optkit.cli.main import run_command
 from optkit.planner import make_plan
 from optkit.recipe.load import load_recipe
+
+# Threads that spin while they wait starve each other where several processes share few cores.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -60,8 +64,9 @@ def test_it_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         a_transformer()
     else:
         shutil.copy(EXAMPLE / "digits.pt", "model.pt")
-        for data in ("calibration.npz", "validation.npz"):
-            shutil.copy(EXAMPLE / data, data)
+        shutil.copy(EXAMPLE / "calibration.npz", "calibration.npz")
+        with np.load(EXAMPLE / "validation.npz") as whole:
+            np.savez("validation.npz", **{key: whole[key][:200] for key in whole})
     loosened = LOOSENED.get(name, {})
     settings = [f"gates.{gate}={bound}" for gate, bound in loosened.items()]
     if not any("speedup" in gate for gate in loosened):

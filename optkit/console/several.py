@@ -18,7 +18,9 @@ _WORDS = {0: ("ok", "green"), 3: ("a gate was missed", "bold red"), 2: ("bad inp
 def print_runs(console: Console, runs: Sequence[Mapping[str, Any]]) -> None:
     """A line to each result, in the order of the recipes; one to each recipe without any."""
     rows = [row for run in runs for row in _rows(run)]
-    table(console.rich, ("recipe", "", "gates", "result", "size", "speedup"), rows, title="")
+    heads = ("recipe", "", "gates", "result", "size", "speedup")
+    columns = len(heads) if any(row[-1] for row in rows) else len(heads) - 1
+    table(console.rich, heads[:columns], [row[:columns] for row in rows])
 
 
 def _rows(run: Mapping[str, Any]) -> list[tuple[Cell, ...]]:

@@ -120,7 +120,7 @@ def test_lint_says_the_same(optkit: Callable[..., object], text: str) -> None:
     assert ended.err.startswith(RECIPES[text][0].partition("…")[0])
 
 
-STARTER = "optkit convert MODEL --to FORMAT --dry-run --save-recipe FILE writes a recipe"
+STARTER = "optkit init MODEL writes a recipe"
 
 
 def test_a_recipe_that_is_none(refused: Refused) -> None:

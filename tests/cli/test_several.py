@@ -158,7 +158,7 @@ def test_where_the_ci_understands_it_a_missed_gate_is_marked_at_its_line(
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_WORKSPACE", str(place.parent))
-    ended = optkit("run", "recipes/gated.yaml", "recipes/bad.yaml", "--keep-going", "-q")
+    ended = optkit("run", "recipes/bad.yaml", "recipes/gated.yaml", "--keep-going", "-q")
     marks = [line for line in ended.err.splitlines() if line.startswith("::error ")]
     assert len(marks) == 2
     head = f"::error title=optkit,file={place.name}/recipes/"

@@ -58,7 +58,8 @@ def test_of_several_the_later_one_wins() -> None:
 
 
 def test_paths_are_relative_to_the_file_that_holds_them() -> None:
-    write("shared/data.yaml", "include: more/set.yaml\ndata: {validation: {path: v.npz}}\n")
+    own = "baseline: b.json\ndata: {validation: {path: v.npz}}\n"
+    write("shared/data.yaml", f"include: more/set.yaml\n{own}")
     write("shared/more/set.yaml", "data: {calibration: {path: ../c.npz, labels: label}}\n")
     write("recipe.yaml", HEAD + "include: shared/data.yaml\n")
     loaded = load_recipe("recipe.yaml")
@@ -67,6 +68,7 @@ def test_paths_are_relative_to_the_file_that_holds_them() -> None:
     assert data.validation is not None
     assert (data.calibration.path, data.calibration.labels) == ("shared/c.npz", "label")
     assert data.validation.path == "shared/v.npz"
+    assert loaded.recipe.baseline == "shared/b.json"
     assert loaded.resolve(data.calibration.path) == Path("shared/c.npz")
 
 

@@ -43,8 +43,7 @@ def emit_ir(artifact: Artifact, options: Options, context: Context) -> Outcome: 
 
     model = _convert(artifact, context)
     _match_signature(model, artifact.signature)
-    path = context.output / "model.xml"
-    ir.save(model, path)
+    ir.save(model, path := context.output / ir.FILE)
     return Outcome(path)
 
 
@@ -67,8 +66,7 @@ def _convert(artifact: Artifact, context: Context) -> openvino.Model:
     if network.inlined_graph.findAllNodes("prim::Loop"):
         # Freezing unrolls loops of a fixed count: quantization leaves alone what is inside a loop.
         network = torch.jit.freeze(network, optimize_numerics=False)
-    arrays = context.example(0)
-    specs = artifact.signature.inputs
+    arrays, specs = context.example(0), artifact.signature.inputs
     example = tuple(torch.from_numpy(arrays[spec.name]) for spec in specs)
     model = openvino.convert_model(
         network,
@@ -143,11 +141,9 @@ def _own_tensor(port: openvino.Output, named: Sequence[openvino.Output]) -> open
 
 
 def _input(model: openvino.Model, name: str, index: int, count: int) -> openvino.Output:
-    for port in model.inputs:
-        if name in port.get_names():
-            return port
-    if len(model.inputs) == count:
-        return model.inputs[index]
+    found = [port for port in model.inputs if name in port.get_names()]
+    if found or len(model.inputs) == count:
+        return found[0] if found else model.inputs[index]
     raise OptkitError(
         f"OpenVINO dropped input '{name}': the network does not use it",
         "take it out of the network's forward()",

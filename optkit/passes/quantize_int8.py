@@ -145,9 +145,6 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
     format_.save(made.model, path)
     told = {"subset_size": len(samples), "model_type": "transformer" if transformer else "cnn"}
     if free:
-        told["ranges"] = (
-            f"BatchNorm of the source, {matched} layers; the rest from {samples.source}"
-            if matched
-            else samples.source
-        )
+        derived = f"BatchNorm of the source, {matched} layers; the rest from " if matched else ""
+        told["ranges"] = f"{derived}{samples.source}"
     return Outcome(path, summary_of(job, made), told | details(job, made))

@@ -1,8 +1,8 @@
 """Every ready recipe can be planned from every source, and does its work on a small model."""
 
 import json
-import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import networks
@@ -14,9 +14,6 @@ from optkit.catalogue import find_pass
 from optkit.cli.main import run_command
 from optkit.planner import make_plan
 from optkit.recipe.load import load_recipe
-
-# Threads that spin while they wait starve each other where several processes share few cores.
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -32,6 +29,15 @@ LOOSENED = {
 PRECISIONS = {"cnn-int8": "int8", "fp16-onnx": "fp16", "prune-int8": "int8",
               "several-targets": "fp32", "transformer-int8": "int8",
               "weight-only": "w8a16"}  # fmt: skip
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Threads that spin while they wait starve each other where processes share few cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -56,6 +62,7 @@ def test_it_can_be_planned(path: Path, source: str) -> None:
     ["cnn-int8", "fp16-onnx", "several-targets", "transformer-int8", "weight-only",
      pytest.param("prune-int8", marks=pytest.mark.slow)],
 )  # fmt: skip
+@pytest.mark.usefixtures("one_thread")
 def test_it_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPTKIT_CACHE_DIR", str(tmp_path / "store"))
     monkeypatch.chdir(tmp_path)
@@ -66,11 +73,15 @@ def test_it_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         shutil.copy(EXAMPLE / "digits.pt", "model.pt")
         shutil.copy(EXAMPLE / "calibration.npz", "calibration.npz")
         with np.load(EXAMPLE / "validation.npz") as whole:
-            np.savez("validation.npz", **{key: whole[key][:200] for key in whole})
+            np.savez("validation.npz", **{key: whole[key][:100] for key in whole})
     loosened = LOOSENED.get(name, {})
     settings = [f"gates.{gate}={bound}" for gate, bound in loosened.items()]
+    if name == "transformer-int8":  # what a search among candidates finds is another test's
+        settings.append("passes.0.quantize_int8.effort=fast")
     if not any("speedup" in gate for gate in loosened):
         settings.append("benchmark=false")
+    else:
+        settings.append("benchmark.seconds=0.3")
     flags = [word for setting in settings for word in ("--set", setting)]
     assert run_command(["run", "recipe.yaml", "-o", "out", "-q", *flags]) == 0
     manifest = json.loads(Path("out/optkit.json").read_text())

@@ -32,6 +32,22 @@ def test_the_verdict_comes_first_and_headings_are_ordered(timed) -> None:
     ]  # fmt: skip
 
 
+def test_targets_are_held_against_each_other(manifest) -> None:
+    samples = manifest["validation"][0]["samples"]
+    assert f"Each against each, {samples} given samples" in read(render_run(manifest)).text
+    manifest["parity"] = {
+        "samples": 7, "data": "given", "models": [{"name": name} for name in "abc"],
+        "cosine": [[1.0, 0.9, None], [0.9, 1.0, 0.5], [None, 0.5, 1.0]],
+        "max_abs": [[0.0, 0.25, None], [0.25, 0.0, 2.0], [None, 2.0, 0.0]],
+    }  # fmt: skip
+    page = read(render_run(manifest))
+    assert "Each against each, 7 given samples: cosine, max abs" in page.text
+    assert "0.9, 0.25" in page.text
+    assert "not comparable" in page.text
+    manifest["parity"] = None
+    assert "Each against each" not in read(render_run(manifest)).text
+
+
 def test_a_missed_gate_is_the_headline_and_noise_is_no_failure(missed) -> None:
     page = read(render_run(missed))
     assert "net.pt: a gate was missed" in page.text

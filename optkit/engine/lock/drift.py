@@ -109,16 +109,12 @@ def _pinned(lock: Mapping[str, Any], plan: Plan) -> tuple[Plan, list[Drift]]:
         return plan, [Drift("targets", locked, planned, fix)]
     for target in plan.targets:
         known = lock["targets"][target.format]
-        if known["precision"] != target.precision:
-            drifts.append(
-                Drift(
-                    f"targets.{target.format}.precision", known["precision"], target.precision,
-                    f"write precision: {known['precision']} in the recipe",
-                )
-            )  # fmt: skip
-            continue
         found = [(route, _steps_differ(known, route, target.format)) for route in target.routes]
         route, differ = min(found, key=lambda pair: len(pair[1]))
+        if not differ and known["precision"] != target.precision:
+            what, before = f"targets.{target.format}.precision", known["precision"]
+            fix = f"write precision: {before} in the recipe"
+            differ = [Drift(what, before, target.precision, fix)]
         drifts += differ
         targets.append(replace(target, routes=(route,)))
     return (plan if drifts else replace(plan, targets=tuple(targets))), drifts
@@ -155,7 +151,7 @@ def _steps_differ(known: Mapping[str, Any], route: Route, format_name: str) -> l
     names = [step["pass"] for step in known["steps"]]
     if names != [name for name, _ in planned]:
         now = [name for name, _ in planned]
-        return [Drift(where, names, now, "restore the passes in the recipe")]
+        return [Drift(where, names, now, "restore the passes, or the precision, in the recipe")]
     found = []
     for at, (step, (name, options)) in enumerate(zip(known["steps"], planned, strict=True)):
         for key in sorted({*step["options"], *options}):

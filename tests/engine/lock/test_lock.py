@@ -120,7 +120,7 @@ def test_other_data(place):
          "write quantize_int8: {subset_size: 100} in the recipe"),
         ("passes=[{quantize_int8: {effort: fast, subset_size: 100}}]",
          "targets.ir.steps: fuse_batchnorm, emit_ir, quantize_int8 → emit_ir, quantize_int8",
-         "restore the passes in the recipe"),
+         "restore the passes, or the precision, in the recipe"),
         ("to=[onnx]", "targets: ir → onnx", "write to: [ir] in the recipe"),
     ],
 )  # fmt: skip

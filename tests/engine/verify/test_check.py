@@ -16,13 +16,13 @@ from optkit.recipe.load import from_flags
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Digits in INT8, as IR and as ONNX."""
+    """Digits as IR and as ONNX."""
     place = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPTKIT_CACHE_DIR", str(place / "store"))
         loaded = from_flags({
             "optkit": 1, "model": {"path": str(DIGITS / "digits.pt")}, "to": ["ir", "onnx"],
-            "precision": "int8", "benchmark": False, "gates": {},
+            "benchmark": False, "gates": {},
             "data": {"calibration": {"path": str(DIGITS / "calibration.npz")}},
         })  # fmt: skip
         run(loaded, place / "out")

@@ -18,6 +18,9 @@ FAULTY = {
     "recipe/missing": "optkit: 1\nmodel: {}\nto: ir\n",
     "recipe/order": "optkit: 1\nmodel: {path: a.pt}\n",
     "recipe/version": "optkit: 99\nmodel: {path: a.pt}\nto: ir\n",
+    "recipe/variable": 'optkit: 1\nmodel: {path: "${env:OPTKIT_NOT_SET}"}\nto: ir\n',
+    "recipe/include": "include: none.yaml\noptkit: 1\nmodel: {path: a.pt}\nto: ir\n",
+    "recipe/path": "optkit: 1\nmodel: {path: ../a.pt}\nto: ir\n",
     "recipe/value": "optkit: 1\nmodel: {path: a.pt}\nto: ir\nseed: -x\n",
 }
 
@@ -56,6 +59,10 @@ def test_what_lint_finds_falls_under_a_rule(rule, valid):
     assert found
     rows = [row(one.message, "r.yaml", one.line, one.column, one.hint) for one in found]
     assert rule in {one["ruleId"] for one in valid(render(rows))["results"]}
+
+
+def test_every_rule_has_its_mistake():
+    assert {*FAULTY} == {rule.id for rule in RULES}
 
 
 def test_rules_have_ids_of_their_own(valid):

@@ -22,6 +22,9 @@ SCHEMA = (
 )
 
 
+_QUOTED = re.compile(r"'[^']*'")
+
+
 @dataclass(frozen=True)
 class Rule:
     """A kind of mistake.
@@ -42,6 +45,11 @@ def _rule(name: str, told: str, says: str) -> Rule:
 
 
 RULES = (
+    _rule("unknown-key", "A key that no recipe has at this place.", r"^unknown key "),
+    _rule("unknown-name", "A pass, gate, format or other word that optkit does not know.",
+          r"^unknown "),
+    _rule("missing", "Something that has to be there is not.",
+          r" is missing in |too few entries|has no value$"),
     _rule("yaml", "The text is not YAML, or not of the kind that a recipe may be.",
           r"not valid YAML|not UTF-8|in YAML$|^the tag |not merge|^nested more|twice$|"
           r"^a key (must|cannot)|^a recipe (of|must)|recipe is empty|number or word|out of range$"),
@@ -50,11 +58,6 @@ RULES = (
     _rule("variable", "A variable is not set, or not of the form ${env:NAME}.", r"\bvariable\b"),
     _rule("version", "The recipe's form is of another version.", r"\bversion\b"),
     _rule("path", "A path leaves the recipe's folder.", r"\boutside\b|\bfolder\b"),
-    _rule("unknown-key", "A key that no recipe has at this place.", r"^unknown key "),
-    _rule("unknown-name", "A pass, gate, format or other word that optkit does not know.",
-          r"^unknown "),
-    _rule("missing", "Something that has to be there is not.",
-          r" is missing in |too few entries|has no value$"),
     _rule("order", "The passes cannot stand in this order, or do not lead to what is asked for.",
           r"stands before|cannot be made from|none of the passes|^neither "),
     _rule("value", "A value of the wrong kind, or beyond its bounds.", r""),
@@ -102,7 +105,8 @@ def render(problems: Sequence[Row], errors: Sequence[OptkitError] = ()) -> dict[
 
 
 def _result(problem: Row) -> dict[str, Any]:
-    index = next(at for at, rule in enumerate(RULES) if rule.says.search(problem["message"]))
+    said = _QUOTED.sub("''", problem["message"])  # what a recipe says is no kind of mistake
+    index = next(at for at, rule in enumerate(RULES) if rule.says.search(said))
     fix = f" Fix: {problem['hint']}" if problem["hint"] else ""
     location: dict[str, Any] = {"artifactLocation": {"uri": _uri(problem["path"])}}
     if problem["line"] > 0:  # what `--set` brought stands on no line

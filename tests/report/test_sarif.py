@@ -61,6 +61,12 @@ def test_what_lint_finds_falls_under_a_rule(rule, valid):
     assert rule in {one["ruleId"] for one in valid(render(rows))["results"]}
 
 
+def test_what_a_recipe_says_does_not_choose_the_rule(valid):
+    rows = [row("unknown key 'version' in the recipe"), row("'seed' is no number: 'include twice'")]
+    found = [one["ruleId"] for one in valid(render(rows))["results"]]
+    assert found == ["recipe/unknown-key", "recipe/value"]
+
+
 def test_every_rule_has_its_mistake():
     assert {*FAULTY} == {rule.id for rule in RULES}
 

@@ -24,7 +24,7 @@ def figure(value: Any) -> str:
     if isinstance(value, float) and 0.999 < value < 1:
         return f"{min(value, 0.999999):.6f}"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
     return str(value)
 
 
@@ -62,20 +62,3 @@ def interval(ci95: tuple[float, float]) -> str:
 def counts(found: dict[str, int]) -> str:
     """How many of what: `3 int8, 1 fp32`."""
     return ", ".join(f"{count} {word}" for word, count in found.items())
-
-
-def options(given: dict[str, Any]) -> str:
-    """Options as a recipe would spell them, those that are empty left out."""
-    return ", ".join(
-        f"{name}: {_option(value)}" for name, value in given.items() if value not in (None, {}, [])
-    )
-
-
-def _option(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "{" + options(value) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_option, value)) + "]"
-    return str(value)

@@ -14,7 +14,7 @@ _MOST_NAMES = 8
 
 
 def table(run: Row) -> Table:
-    """Each pass in order: what it made, what it changed, and the options that it was given."""
+    """Each pass in order: what it made, by how much it grew or shrank, and what it changed."""
     before: Row | None = run["model"]
     results = {one["sha256"] for one in run["artifacts"]}
     rows = []

@@ -18,7 +18,7 @@ from optkit.recipe.load import load_recipe
 pytestmark = pytest.mark.bench
 
 REPEATS = int(os.environ.get("OPTKIT_BENCH_REPEATS", "20"))
-SECONDS = float(os.environ.get("OPTKIT_BENCH_SECONDS", "2"))
+SECONDS = float(os.environ.get("OPTKIT_BENCH_SECONDS", "3"))
 GATES = ("latency_ms_p50", "throughput_per_s", "speedup_vs_source", "speedup_vs_baseline")
 RECIPE = f"""\
 optkit: 1

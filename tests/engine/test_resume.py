@@ -61,7 +61,7 @@ def test_killed_at_any_moment_it_goes_on_from_the_last_finished_step(undisturbed
 
 def scores(store):
     """Files of what the ranking of layers has scored so far: dB as text, and the drop."""
-    facts = (store / "v1" / "facts").glob("*/*.json")
+    facts = (store / "v2" / "facts").glob("*/*.json")
     values = {path: json.loads(path.read_text())["value"] for path in facts}
     return {
         path: path.stat().st_ino

@@ -74,7 +74,7 @@ def test_the_pick_is_the_fastest_of_those_measured_to_the_end(first: Tuned) -> N
     pick = rows[document["pick"]]
     assert pick["status"] == "picked"
     assert document["candidates"][0] is pick
-    last = max(row["rung"] for row in rows.values())
+    last = max(row["rung"] for row in rows.values() if row["rung"] is not None)
     finalists = [row for row in rows.values() if row["rung"] == last]
     assert len(finalists) >= 2
     for row in finalists:
@@ -170,7 +170,9 @@ def test_a_bound_that_nothing_keeps(place: Path) -> None:
         assert document["pick"] is None
         assert document["why"].startswith(f"nothing keeps {name} <= ")
         assert f"{name} is " in document["why"]
-        assert {row["status"] for row in document["candidates"]} == {"missed"}
+        ends = {row["status"] for row in document["candidates"]}
+        assert "missed" in ends
+        assert ends <= {"missed", "slower", "not tried"}
 
 
 def test_a_latency_bound_decides_what_gives_the_most(place: Path) -> None:
@@ -237,8 +239,8 @@ def test_all_that_can_be_made_is_tried_unless_named(place: Path) -> None:
     modes = {one.settings.mode for group in groups for one in group}
     assert {None, "frozen", "eager", "compile"} <= modes
     for group in groups:
-        assert len({(one.variant.word, one.settings.mode, one.settings.infer_precision)
-                    for one in group}) == 1  # fmt: skip
+        assert len({(one.variant.word, one.settings.infer_precision) for one in group}) == 1
+        assert group[0].settings.mode in {None, "eager"}
         assert group[0].settings.streams is None
         assert {one.settings.batch for one in group} == {1}
 

@@ -124,7 +124,7 @@ def search(
         race.run(plain, lengths[0], 0)
         race.look_into(families)
     for rung, length in enumerate(lengths):
-        names = race.going_on() if rung else race.unmeasured()
+        names = race.unmeasured() if rung == 0 < final else race.going_on()
         if rung in {0, final} or len(names) > _FEW:
             race.run(names, length, rung, companion if rung == final else None)
         race.drop_missed(1.0 if rung == final else SLACK)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from optkit.core.stats import SITTINGS_TO_TELL, Rounds, picks_of, student
+from optkit.core.stats import PLACED, SITTINGS_TO_TELL, Rounds, picks_of, student
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +17,7 @@ Interval = tuple[float, float, float]
 PERCENTILES = (50, 90, 95, 99)
 
 _DRAWS = 200
+_Z = 1.96
 
 
 def latency_intervals(rounds: Rounds, sittings: Sequence[int]) -> dict[str, list[float]]:
@@ -66,6 +67,46 @@ def percentile_ratios(
             ends = [scale * math.exp(low), scale * math.exp(high)]
             found[word] = {"value": scale * math.exp(value), "ci95": ends}
     return found
+
+
+def calm_ratio(
+    a: Rounds, b: Rounds, sittings: Sequence[int] = (), scale: float = 1.0
+) -> dict[str, object]:
+    """How many times the 10th percentile of `a` is that of `b`: how they do when left alone.
+
+    On a machine that other processes keep busy, the least disturbed tenth of the samples tells two
+    models apart where their medians do not. The interval is a bootstrap of runs of rounds, widened
+    by how far a ratio hangs on where memory came to lie.
+
+    Args:
+        a: samples by round.
+        b: samples of the same rounds.
+        sittings: how many of the rounds each sitting had.
+        scale: what the ratio is multiplied by.
+
+    Returns:
+        `value` and `ci95`.
+    """
+    import numpy as np
+
+    count = min(len(a), len(b))
+    sides = [[np.asarray(samples, float) for samples in rounds[:count]] for rounds in (a, b)]
+
+    def log(picks: Iterable[int]) -> float:
+        chosen = list(picks)
+        low = [np.percentile(np.concatenate([side[at] for at in chosen]), 10) for side in sides]
+        return float(np.log(low[0] / low[1]))
+
+    value = log(range(count))
+    draws = [log(picks) for picks in picks_of(count, 0)[:_DRAWS]]
+    placed = (_Z * PLACED) ** 2 / max(1, len(sittings))
+    low, high = (
+        math.hypot(float(end) - value, placed**0.5) for end in np.percentile(draws, [2.5, 97.5])
+    )
+    return {
+        "value": scale * math.exp(value),
+        "ci95": [scale * math.exp(value - low), scale * math.exp(value + high)],
+    }
 
 
 def quotient(new: Interval, old: Interval) -> Interval:

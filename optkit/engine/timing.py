@@ -192,16 +192,16 @@ _AGAINST = {
 
 
 def _compared(result: Row, other: Row) -> Row | None:
-    """The speedup over another model, with that of the slowest inferences in `percentiles`."""
+    """The speedup over another model, with that of their percentiles in `percentiles`."""
     from optkit.benchmark.run import compare
-    from optkit.core.intervals import percentile_ratios
+    from optkit.core.intervals import calm_ratio, percentile_ratios
 
     ratio = compare(result, other)
     if ratio is None or "server" in result:
         return ratio
     batches = result["settings"]["batch"] / other["settings"]["batch"]
-    tails = percentile_ratios(other["raw_ms"], result["raw_ms"], result["sittings"], batches)
-    return {**ratio, "percentiles": tails}
+    times = other["raw_ms"], result["raw_ms"], result["sittings"], batches
+    return {**ratio, "percentiles": {"p10": calm_ratio(*times), **percentile_ratios(*times)}}
 
 
 def _faster(result: Row) -> str | None:

@@ -5,7 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from optkit.core.intervals import inverse, latency_intervals, percentile_ratios, quotient
+from optkit.core.intervals import (
+    calm_ratio,
+    inverse,
+    latency_intervals,
+    percentile_ratios,
+    quotient,
+)
 
 
 def rounds(seed, count=100, each=20, scale=1.0):
@@ -48,6 +54,22 @@ def test_tails_that_are_twice_as_long_are_told():
 
 def test_tails_of_few_sittings_are_not_told():
     assert percentile_ratios(rounds(1), rounds(2), [50, 50]) == {}
+
+
+def test_what_is_left_alone_tells_two_models_apart_where_the_rest_is_disturbed():
+    """Six samples of ten take two to ten times as long, at random: a fifth is still seen."""
+    draw = np.random.default_rng(0)
+
+    def disturbed(scale):
+        times = scale * np.exp(draw.normal(0, 0.01, (100, 5)))
+        times *= np.where(draw.random((100, 5)) < 0.6, draw.uniform(2, 10, (100, 5)), 1)
+        return times.tolist()
+
+    found = calm_ratio(disturbed(1.2), disturbed(1.0), [10] * 10)
+    low, high = found["ci95"]
+    assert 1.15 < low < found["value"] < high < 1.25
+    halved = calm_ratio(disturbed(1.2), disturbed(1.0), [10] * 10, 0.5)
+    assert halved["value"] == pytest.approx(0.6, rel=0.03)
 
 
 def test_a_quotient_adds_errors_as_independent_ones():

@@ -30,6 +30,7 @@ class Figure:
         certain: whether it rests on enough to be judged.
         row: of a timed figure, the benchmark row that it stands in.
         note: how it was found, or why it could not be.
+        calm: the same of the least disturbed samples, where it is a ratio: a value and its ends.
         comparable: whether it could have been found: a machine's or a file's lack is no miss.
     """
 
@@ -40,6 +41,7 @@ class Figure:
     row: Row | None = None
     note: str = ""
     comparable: bool = True
+    calm: Interval | None = None
 
     @property
     def interval(self) -> Interval:
@@ -91,7 +93,7 @@ def timed_figure(name: str, row: Row, at: str = "") -> Figure:
         if not ratio:
             return Figure(None, at=at, row=row)
         low, high = ratio["ci95"]
-        return Figure(ratio["value"], (low, high), at, certain, row)
+        return Figure(ratio["value"], (low, high), at, certain, row, calm=calm_of(ratio))
     latency = row["latency_ms"]
     intervals = latency.get("intervals", {})
     if name in LATENCIES:
@@ -108,6 +110,12 @@ def timed_figure(name: str, row: Row, at: str = "") -> Figure:
         return Figure(value, None, at, certain, row)
     low, high = (value * latency["mean"] / end for end in reversed(intervals["mean"]))
     return Figure(value, (low, high), at, certain, row)
+
+
+def calm_of(ratio: Row) -> Interval | None:
+    """A ratio as the least disturbed samples have it."""
+    told = ratio.get("percentiles", {}).get("p10")
+    return (told["value"], told["ci95"][0], told["ci95"][1]) if told else None
 
 
 def label(row: Row) -> str:

@@ -80,10 +80,12 @@ def beside_baseline(
     for figure in figures.get("latency_ms_p50", ()):
         told = faster(figure, past, network)
         value, ends = (told.ratio[0], told.ratio[1:]) if told.ratio else (None, None)
-        able = told.ratio is not None
         found.append(
-            Figure(value, ends, figure.at, figure.certain, figure.row, told.how, comparable=able)
-        )
+            Figure(
+                value, ends, figure.at, figure.certain, figure.row, told.how,
+                comparable=told.ratio is not None, calm=told.calm,
+            )
+        )  # fmt: skip
     return found
 
 
@@ -143,6 +145,10 @@ def _judged(name: str, gate: Gate, figure: Figure, against: Against) -> Row:
         verdicts = ["missed" if figure.comparable else "not comparable"]
     elif gate.absolute:
         verdicts = [within(figure.interval, *gate.ends, certain=figure.certain)]
+        if verdicts == ["too noisy"] and figure.calm and figure.certain:
+            calm = within(figure.calm, *gate.ends)
+            if calm != "too noisy":
+                verdicts, told["calm"] = [calm], list(figure.calm)
     if gate.relative and against.past is None and not against.waived:
         verdicts.append("missed")
         told["note"] = "there is no baseline"
@@ -153,6 +159,8 @@ def _judged(name: str, gate: Gate, figure: Figure, against: Against) -> Row:
         if judged.change.ratio is not None:
             value, low, high = judged.change.ratio
             told["change"] = {"value": value, "ci95": [low, high]}
+        if judged.calm is not None:
+            told["calm"] = list(judged.calm)
     return {
         "name": name,
         "bound": str(gate),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optkit.core.intervals import Interval, inverse, quotient
-from optkit.engine.gates.figures import LATENCIES, RATIOS, TIMED, Figure
+from optkit.engine.gates.figures import LATENCIES, RATIOS, TIMED, Figure, calm_of
 from optkit.engine.gates.past import Past
 from optkit.engine.gates.verdict import Verdict, within
 from optkit.recipe.gates import Gate, allowed
@@ -31,11 +31,13 @@ class Judged:
         verdict: of the bound.
         change: what was held against it.
         better: the figure is better than the baseline's by more than it might have been worse.
+        calm: what decided instead, where the machine was too noisy for the whole of the samples.
     """
 
     verdict: Verdict
     change: Change
     better: bool = False
+    calm: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,13 @@ class Change:
         ratio: with its 95 % interval; None where the two cannot be compared.
         how: how it was found, or why it cannot be.
         was: the baseline's figure.
+        calm: the ratio as the least disturbed samples have it.
     """
 
     ratio: Interval | None
     how: str
     was: float | None = None
+    calm: Interval | None = None
 
 
 def faster(figure: Figure, past: Past, network: Mapping[str, Any]) -> Change:
@@ -65,7 +69,8 @@ def faster(figure: Figure, past: Past, network: Mapping[str, Any]) -> Change:
     """
     row = figure.row or {}
     if beside := row.get("speedup_vs_baseline"):
-        return Change((beside["value"], *beside["ci95"]), "timed side by side")
+        ratio = beside["value"], *beside["ci95"]
+        return Change(ratio, "timed side by side", calm=calm_of(beside))
     if past.repeated_by(figure):
         return Change(_ALIKE, "the baseline's own measurement")
     if reason := past.apart(figure):
@@ -76,7 +81,8 @@ def faster(figure: Figure, past: Past, network: Mapping[str, Any]) -> Change:
         now, then = row.get(anchor), past.figure(anchor, figure.at)
         if now and then and then.value is not None:
             ratio = quotient((now["value"], *now["ci95"]), then.interval)
-            return Change(ratio, f"by the {anchor} of both runs")
+            calm = _calm(anchor, calm_of(now), past, figure.at)
+            return Change(ratio, f"by the {anchor} of both runs", calm=calm)
     return Change(None, f"nothing was timed beside both; {past.why_absent}")
 
 
@@ -91,12 +97,19 @@ def change(name: str, figure: Figure, past: Past, network: Mapping[str, Any]) ->
             return Change(None, reason, was)
         if then is None or then.value is None:
             return Change(None, f"the baseline knows no {name} on {figure.at}", was)
-        return Change(quotient(figure.interval, then.interval), "by both runs", was)
+        calm = _calm(name, figure.calm, past, figure.at)
+        return Change(quotient(figure.interval, then.interval), "by both runs", was, calm)
     found = _tail(name, figure, past, network) or faster(figure, past, network)
-    ratio = found.ratio
-    if ratio is not None and name in LATENCIES:
-        ratio = inverse(ratio)
-    return Change(ratio, found.how, was)
+    ratio, calm = found.ratio, found.calm
+    if name in LATENCIES:
+        ratio, calm = ratio and inverse(ratio), calm and inverse(calm)
+    return Change(ratio, found.how, was, calm)
+
+
+def _calm(name: str, now: Interval | None, past: Past, at: str) -> Interval | None:
+    """A ratio of two runs as the least disturbed samples of both have it."""
+    then = past.figure(f"{name}_p10", at)
+    return quotient(now, then.interval) if now and then and then.value is not None else None
 
 
 def _tail(name: str, figure: Figure, past: Past, network: Mapping[str, Any]) -> Change | None:
@@ -141,16 +154,22 @@ def judge_change(
     if math.isinf(was):  # no noise at all: any is more than that
         worse = gate.max_decrease is not None and figure.value != was
         return Judged("missed" if worse else "held", found)
-    if name in TIMED:
-        now = (found.ratio[0] * was, found.ratio[1] * was, found.ratio[2] * was)
-    else:
-        now = figure.interval
+    timed = name in TIMED
+    now = _scaled(found.ratio, was) if timed else figure.interval
     less, more = (
         math.inf if bound is None else allowed(bound, was) + dust
         for bound in (gate.max_decrease, gate.max_increase)
     )
-    verdict = within(now, was - less, was + more, certain=figure.certain)
-    return Judged(verdict, found, figure.certain and _better(now, was, less, more))
+    verdict, calm = within(now, was - less, was + more, certain=figure.certain), None
+    if verdict == "too noisy" and found.calm and figure.certain:
+        told = within(_scaled(found.calm, was), was - less, was + more)
+        if told != "too noisy":
+            verdict, calm = told, found.calm
+    return Judged(verdict, found, figure.certain and _better(now, was, less, more), calm)
+
+
+def _scaled(ratio: Interval, was: float) -> Interval:
+    return ratio[0] * was, ratio[1] * was, ratio[2] * was
 
 
 def _better(now: Interval, was: float, less: float, more: float) -> bool:

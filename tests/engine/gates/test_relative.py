@@ -98,6 +98,20 @@ def test_a_model_that_lost_a_fifth_against_fp32_is_caught():
     assert verdict("throughput_per_s", Gate(max_decrease="10%"), slow).verdict == "not comparable"
 
 
+def test_where_the_machine_is_noisy_what_was_left_alone_decides():
+    calm = {"percentiles": {"p10": ratio(0.8)}}
+    noisy = latency(1.0, speedup_vs_baseline=ratio(0.85, 0.2, **calm))
+    found = verdict("latency_ms_p50", Gate(max_increase="10%"), noisy)
+    assert found.verdict == "missed"
+    assert found.calm == pytest.approx((1 / 0.8, 1 / 0.816, 1 / 0.784))
+    known = past()
+    known.figures["speedup_p10"] = [timed(2.0)]
+    anchored = latency(1.0, speedup=ratio(2.0, 0.3, percentiles={"p10": ratio(2.0)}))
+    assert verdict("latency_ms_p50", Gate(max_increase="10%"), anchored, known).verdict == "held"
+    undecided = latency(1.0, speedup_vs_baseline=ratio(0.85, 0.2, percentiles={"p10": ratio(0.9)}))
+    assert verdict("latency_ms_p50", Gate(max_increase="10%"), undecided).verdict == "too noisy"
+
+
 def test_wide_intervals_decide_nothing():
     slow = latency(1.0, speedup=ratio(2.0 / 1.25, 0.2))
     assert verdict("latency_ms_p50", Gate(max_increase="10%"), slow).verdict == "too noisy"

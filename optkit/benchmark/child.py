@@ -100,11 +100,11 @@ def _measure(plan: Plan, tell: Tell) -> None:
     shuffle = random.Random(plan.seed).shuffle  # noqa: S311  no secret hangs on it
     budget = plan.seconds * len(order)
     length = budget / plan.sittings if _anew(plan, scenario) else budget
-    spent, runners, unread = 0.0, dict[int, Runner](), {*order} if plan.executed else set()
+    spent, runners = 0.0, dict[int, Runner]()
     while spent < budget and order:
         began = time.perf_counter()
+        unread = plan.executed and not runners
         before, runners = runners, _all_opened(plan, order, scenario, unread, tell)
-        unread.clear()
         for runner in before.values():
             runner.close()
         opening = time.perf_counter() - began
@@ -124,13 +124,13 @@ def _anew(plan: Plan, scenario: Scenario) -> bool:
 
 
 def _all_opened(
-    plan: Plan, order: list[int], scenario: Scenario, unread: set[int], tell: Tell
+    plan: Plan, order: list[int], scenario: Scenario, unread: bool, tell: Tell
 ) -> dict[int, Runner]:
-    """The models that can be loaded; the compiled graph of an unread one is read along the way."""
+    """The models that can be loaded; unread compiled graphs are read along the way."""
     runners: dict[int, Runner] = {}
     for at in order:
         try:
-            runners[at] = _opened(plan, at, scenario, at in unread, tell)
+            runners[at] = _opened(plan, at, scenario, unread, tell)
         except Exception as error:  # the others go on
             _tell_failed(plan.contenders[at], at, error, tell)
     return runners
@@ -226,11 +226,11 @@ def _rounds(
 
 def _turn(runner: Runner, number: int) -> Turn:
     time.sleep(REST)
-    settled = time.perf_counter_ns() + SETTLE
-    while runner.settles:
+    if runner.settles:
+        settled = time.perf_counter_ns() + SETTLE
         runner.load.block(1)
-        if time.perf_counter_ns() >= settled:
-            break
+        while time.perf_counter_ns() < settled:
+            runner.load.block(1)
     return runner.turn(number)
 
 

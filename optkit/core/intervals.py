@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from optkit.core.stats import PLACED, SITTINGS_TO_TELL, Rounds, picks_of, student
+from optkit.core.stats import SITTINGS_TO_TELL, Rounds, picks_of, placed, student
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,6 @@ Interval = tuple[float, float, float]
 PERCENTILES = (50, 90, 95, 99)
 
 _DRAWS = 200
-_Z = 1.96
 
 
 def latency_intervals(rounds: Rounds, sittings: Sequence[int]) -> dict[str, list[float]]:
@@ -63,9 +62,7 @@ def percentile_ratios(
     found = {}
     for at, word in enumerate(_WORDS):
         if word in {"p90", "p95", "p99"}:
-            value, (low, high) = float(np.mean(logs[:, at])), _t(logs[:, at])
-            ends = [scale * math.exp(low), scale * math.exp(high)]
-            found[word] = {"value": scale * math.exp(value), "ci95": ends}
+            found[word] = _ratio((float(np.mean(logs[:, at])), *_t(logs[:, at])), scale)
     return found
 
 
@@ -99,14 +96,16 @@ def calm_ratio(
 
     value = log(range(count))
     draws = [log(picks) for picks in picks_of(count, 0)[:_DRAWS]]
-    placed = (_Z * PLACED) ** 2 / max(1, len(sittings))
-    low, high = (
-        math.hypot(float(end) - value, placed**0.5) for end in np.percentile(draws, [2.5, 97.5])
+    beside = placed(max(1, len(sittings)))
+    below, above = (
+        math.hypot(float(end) - value, beside) for end in np.percentile(draws, [2.5, 97.5])
     )
-    return {
-        "value": scale * math.exp(value),
-        "ci95": [scale * math.exp(value - low), scale * math.exp(value + high)],
-    }
+    return _ratio((value, value - below, value + above), scale)
+
+
+def _ratio(logs: Interval, scale: float) -> dict[str, object]:
+    value, low, high = (scale * math.exp(log) for log in logs)
+    return {"value": value, "ci95": [low, high]}
 
 
 def quotient(new: Interval, old: Interval) -> Interval:

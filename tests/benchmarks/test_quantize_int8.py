@@ -54,12 +54,13 @@ def test_closer_than_nncf(table, tmp_path) -> None:
         assert value >= theirs[best], (name, seed, best)
 
 
-def test_without_data(table, tmp_path) -> None:
+@pytest.mark.parametrize("route", ["emit_ir", "export_onnx"])
+def test_without_data(table, tmp_path, route) -> None:
     """Within 0.01 accuracy and 1.5 dB of what the same engine makes with real data."""
     rows = []
     for name, seed in SUITE:
         origin = source(name, tmp_path, seed)
-        plain, _ = applied("emit_ir", origin, tmp_path)
+        plain, _ = applied(route, origin, tmp_path)
         want = outputs(plain)
         real, _ = applied(
             "quantize_int8", plain, tmp_path, digits_samples(), origin=origin, effort="fast"
@@ -70,7 +71,7 @@ def test_without_data(table, tmp_path) -> None:
         right = [digits_nets.accuracy(value) for value in (want, *found)]
         rows.append((name, seed, close, right))
         table(
-            f"{name} {seed}",
+            f"{name} {seed}, {plain.format}",
             [("SQNR with data (dB)", close[0]), ("without (at most 1.5 less)", close[1]),
              ("accuracy FP32 / with / without", " / ".join(f"{v:.4f}" for v in right)),
              ("ranges", outcome.details["ranges"])],

@@ -172,6 +172,13 @@ def bomb(text: str, rng: Rng) -> Mutant:
     return Mutant("bomb", (text + rng.choice(texts)).encode(), 2)
 
 
+def other_path(text: str, rng: Rng, words: list[str]) -> Mutant:
+    path, _, value = rng.choice([one for one in nodes(text) if one[0].endswith(".path")])
+    word = rng.choice(words)
+    changed = text[: value.start_mark.index] + word + text[value.end_mark.index :]
+    return Mutant(f"{path}: {word}", changed.encode(), 2, value.start_mark.line + 1)
+
+
 def variable(text: str, rng: Rng) -> Mutant:
     words = [
         "${env:OPTKIT_NOT_SET}",
@@ -180,10 +187,7 @@ def variable(text: str, rng: Rng) -> Mutant:
         "${env:1X}",
         "x/${env:OPTKIT_NOT_SET}/y",
     ]
-    path, _, value = rng.choice([one for one in nodes(text) if one[0].endswith(".path")])
-    word = rng.choice(words)
-    changed = text[: value.start_mark.index] + f'"{word}"' + text[value.end_mark.index :]
-    return Mutant(f"{path}: {word}", changed.encode(), 2, value.start_mark.line + 1)
+    return other_path(text, rng, [f'"{word}"' for word in words])
 
 
 def escape(text: str, rng: Rng) -> Mutant:
@@ -196,10 +200,7 @@ def escape(text: str, rng: Rng) -> Mutant:
         "./../x",
         "link/m.pt",
     ]
-    path, _, value = rng.choice([one for one in nodes(text) if one[0].endswith(".path")])
-    word = rng.choice(words)
-    changed = text[: value.start_mark.index] + word + text[value.end_mark.index :]
-    return Mutant(f"{path}: {word}", changed.encode(), 2, value.start_mark.line + 1)
+    return other_path(text, rng, words)
 
 
 def bad_include(text: str, rng: Rng) -> Mutant:

@@ -17,7 +17,7 @@ SUM = 128
 
 
 def round_weights(
-    weights: np.ndarray, axes: tuple[int, ...], top: int = TOP, pairs: int | None = None
+    weights: np.ndarray, axes: tuple[int, ...], top: int = TOP, pairs: tuple[int, ...] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
     """Integers and scales: weights ≈ integers · scale.
 
@@ -28,7 +28,8 @@ def round_weights(
         weights: float32, of any rank.
         axes: the axes along which channels of the output lie; each has a scale.
         top: the largest integer used.
-        pairs: the axis along which products are added two by two; None where sums do not matter.
+        pairs: the axes along which products are added two by two, in the order in which a runtime
+            goes through them, the innermost last; none where sums do not matter.
 
     Returns:
         int8 of the weights' shape, and float32 with size 1 along every other axis.
@@ -38,17 +39,23 @@ def round_weights(
     others = tuple(axis for axis in range(weights.ndim) if axis not in axes)
     peak = np.abs(weights).max(axis=others, keepdims=True) if weights.size else np.ones(())
     scale = (np.where(peak > 0, peak, 1.0) / top).astype(np.float32)
-    if pairs is not None and weights.size and weights.shape[pairs] > 1:
+    if pairs and weights.size:
         # Each of the two may be rounded up by a half.
-        scale = np.maximum(scale, _largest_sum(weights, pairs, others) / (SUM - 1))
+        sums = _largest_sums(weights, pairs, axes).reshape(scale.shape)
+        scale = np.maximum(scale, sums / (SUM - 1))
     return np.rint(weights / scale).clip(-top, top).astype(np.int8), scale
 
 
-def _largest_sum(weights: np.ndarray, axis: int, others: tuple[int, ...]) -> np.ndarray:
+def _largest_sums(
+    weights: np.ndarray, along: tuple[int, ...], axes: tuple[int, ...]
+) -> np.ndarray:
     """Of two weights beside each other, by magnitude, for each channel of the output."""
     import numpy as np
 
-    half = weights.shape[axis] // 2
-    first = np.take(weights, range(0, 2 * half, 2), axis)
-    sums = np.abs(first + np.take(weights, range(1, 2 * half, 2), axis))
-    return np.asarray(sums.max(axis=others, keepdims=True), np.float32)
+    rest = [axis for axis in range(weights.ndim) if axis not in along]
+    ordered = weights.transpose(*rest, *along)
+    flat = ordered.reshape(*ordered.shape[: len(rest)], -1)
+    even = flat.shape[-1] // 2 * 2
+    sums = np.abs(flat[..., 0:even:2] + flat[..., 1:even:2])
+    others = tuple(at for at, axis in enumerate(rest) if axis not in axes)
+    return np.asarray(sums.max(axis=(*others, -1), initial=0), np.float32)

@@ -35,7 +35,8 @@ class Layer:
         channel: the axis of its input along which the sum runs; None where means cannot correct it.
         output: key of the tensor that it gives, before its bias.
         out: the axis of that tensor along which channels lie.
-        inner: the axis of the weights along which products are summed.
+        inner: the axes of the weights along which a runtime adds products two by two, in the order
+            in which it goes through them; none where it does not.
         cost: multiply-adds of one inference, 0 where shapes do not tell.
     """
 
@@ -46,7 +47,7 @@ class Layer:
     channel: int | None
     output: str
     out: int
-    inner: int
+    inner: tuple[int, ...]
     cost: int = 0
 
 

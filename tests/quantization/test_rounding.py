@@ -26,16 +26,36 @@ def test_a_channel_of_zeros_stays_zero():
     assert (scale > 0).all()
 
 
-@pytest.mark.parametrize(("shape", "axes", "pairs"), [((6, 7, 3, 3), (0,), 1), ((8, 5), (1,), 0)])
+@pytest.mark.parametrize(
+    ("shape", "axes", "pairs"),
+    [
+        ((6, 7, 3, 3), (0,), (1,)),
+        ((6, 7, 3, 3), (0,), (2, 3, 1)),
+        ((6, 1, 3, 3), (0,), (2, 3, 1)),
+        ((8, 5), (1,), (0,)),
+    ],
+)
 def test_no_two_products_exceed_16_bits(shape, axes, pairs):
     """Even of weights that are all near the peak; where none are, scales stay as fine."""
     draw = np.random.default_rng(0)
     flat = draw.uniform(0.9, 1, shape).astype("float32") * draw.choice([-1, 1], shape)
     integers, scale = round_weights(flat, axes, pairs=pairs)
-    even = np.moveaxis(integers.astype(int), pairs, 0)
-    sums = even[0 : 2 * (len(even) // 2) : 2] + even[1::2]
+    sums = np.add(*halves(integers.astype(int), pairs))
     assert 0.9 * SUM < np.abs(sums).max() <= SUM
     assert (np.abs(integers * scale - flat) <= scale / 2 * (1 + 1e-5)).all()
-    sparse = np.zeros(shape, "float32")
-    np.moveaxis(sparse, pairs, 0)[::2] = np.moveaxis(flat, pairs, 0)[::2]
+    sparse = flat.copy()
+    order = [axis for axis in range(sparse.ndim) if axis not in pairs] + list(pairs)
+    ordered = sparse.transpose(order)
+    along = ordered.reshape(*ordered.shape[: -len(pairs)], -1).copy()
+    along[..., 1::2] = 0
+    sparse = along.reshape(ordered.shape).transpose(np.argsort(order))
     assert np.allclose(round_weights(sparse, axes, pairs=pairs)[1], round_weights(sparse, axes)[1])
+
+
+def halves(weights, pairs):
+    """The first and the second of each two along these axes."""
+    rest = [axis for axis in range(weights.ndim) if axis not in pairs]
+    ordered = weights.transpose(*rest, *pairs)
+    flat = ordered.reshape(*ordered.shape[: len(rest)], -1)
+    even = flat.shape[-1] // 2 * 2
+    return flat[..., 0:even:2], flat[..., 1:even:2]

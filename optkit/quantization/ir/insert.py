@@ -48,7 +48,7 @@ def inserted(
         top = tops.get(layer.name, TOP)
         key = (source.get_node().get_friendly_name(), layer.axes, top)
         weights = read_constant(source)
-        integers, scale = round_weights(weights, layer.axes, top, layer.inner if paired else None)
+        integers, scale = round_weights(weights, layer.axes, top, layer.inner if paired else ())
         if key not in seen:
             seen[key] = int8_constant(integers, scale, key[0])
         node.input(layer.weight).replace_source_output(seen[key].output(0))

@@ -82,9 +82,9 @@ def _layers(found: dict[str, tuple[Any, int]]) -> Iterator[Layer]:
             transposed = node.get_attributes()["transpose_b" if place else "transpose_a"]
             rank = len(node.input_value(place).get_partial_shape())
             axes: tuple[int, ...] = (rank - 1 if bool(place) != transposed else rank - 2,)
-            inner = 2 * rank - 3 - axes[0]  # the other one of the last two
+            inner = (2 * rank - 3 - axes[0],)  # the other one of the last two
         else:
-            axes, inner = _CHANNELS[node.get_type_name()], _INNER[node.get_type_name()]
+            axes, inner = _CHANNELS[node.get_type_name()], (_INNER[node.get_type_name()],)
         reads = key_of(node.input_value(1 - place))
         gives, out = key_of(node.output(0)), -1 if node.get_type_name() == "MatMul" else 1
         channel, cost = _summed(node, place), _cost(node, place)

@@ -134,8 +134,19 @@ def _layer(node: Any, fixed: dict[str, Any]) -> Layer | None:
     out = 1 if node.op_type in _CONVOLUTIONS else -1 if place else -2
     reads, gives = node.input[1 - place], node.output[0]
     cost = math.prod(weights.dims)
-    inner = 1 - axes[0]
+    inner = _inner(node, axes, weights.dims)
     return Layer(name_of(node), reads, place, axes, summed, gives, out, inner, cost)
+
+
+def _inner(node: Any, axes: tuple[int, ...], dims: Any) -> tuple[int, ...]:
+    """The axes along which ONNX Runtime adds products two by two: of a patch channels lie inmost.
+
+    A channel by itself (depthwise) has a kernel of its own, which adds in 32 bits.
+    """
+    if node.op_type != "Conv":
+        return (1 - axes[0],)
+    groups = next((item.i for item in node.attribute if item.name == "group"), 1)
+    return () if dims[1] == 1 and groups == dims[0] > 1 else (*range(2, len(dims)), 1)
 
 
 def _axes(node: Any, place: int, rank: int) -> tuple[int, ...]:

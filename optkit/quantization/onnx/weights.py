@@ -36,7 +36,7 @@ def quantize_weights(
 
     weights = onnx.numpy_helper.to_array(fixed[node.input[layer.weight]]).astype(np.float32)
     top = tops.get(layer.name, TOP)
-    integers, scale = round_weights(weights, layer.axes, top, layer.inner if paired else None)
+    integers, scale = round_weights(weights, layer.axes, top, layer.inner if paired else ())
     shift = None if shifts is None else shifts.get(layer.name)
     mean = None if means is None else means.get(layer.reads)
     if mean is not None and layer.channel is not None:

@@ -14,6 +14,7 @@ from optkit.core.contract import Summary
 from optkit.core.errors import OptkitError, bad_input, root_cause
 from optkit.core.signature import Dim, Signature, TensorSpec
 from optkit.graphs import ir_graph as graphs
+from optkit.graphs.ir_core import shared_core
 from optkit.graphs.ir_names import canonical_names
 from optkit.graphs.reading import implied_specs, unreadable
 
@@ -70,11 +71,9 @@ def load(artifact: Artifact) -> openvino.Model:
     Raises:
         OptkitError: OpenVINO cannot read it (bad input).
     """
-    import openvino
-
     files(artifact.path)
     try:
-        return openvino.Core().read_model(artifact.path)
+        return shared_core().read_model(artifact.path)
     except RuntimeError as error:
         raise unreadable(artifact.path, "OpenVINO IR", error) from error
 

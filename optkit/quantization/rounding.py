@@ -46,9 +46,7 @@ def round_weights(
     return np.rint(weights / scale).clip(-top, top).astype(np.int8), scale
 
 
-def _largest_sums(
-    weights: np.ndarray, along: tuple[int, ...], axes: tuple[int, ...]
-) -> np.ndarray:
+def _largest_sums(weights: np.ndarray, along: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
     """Of two weights beside each other, by magnitude, for each channel of the output."""
     import numpy as np
 

@@ -1,7 +1,11 @@
 """OpenVINO runs IR as the settings say, and hands out arrays that numpy reads right."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import models
 import nncf
@@ -217,3 +221,27 @@ def test_no_such_device_names_those_there_are(convnet):
         session(convnet, device="NPU")
     assert caught.value.exit_code == Exit.BAD_INPUT
     assert "CPU" in caught.value.hint
+
+
+UNLOADED = """
+import os, signal, sys, threading
+from pathlib import Path
+import models
+from optkit.core.settings import Settings
+from optkit.runtimes import openvino
+
+held = [openvino.open_session(models.artifact("ir", Path(sys.argv[1])), Settings())]
+other = threading.Thread(target=held.clear)
+other.start()
+other.join()
+signal.signal(signal.SIGTERM, lambda *_: print("told"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_is_told_after_a_model_was_let_go_in_another_thread(convnet) -> None:
+    """In a process of its own: where it is not, the process ends by SIGSEGV."""
+    command = [sys.executable, "-c", UNLOADED, str(convnet)]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr

@@ -8,6 +8,7 @@ from typing import Any
 from optkit.benchmark.hardware.sampling import Work
 from optkit.core.errors import root_cause
 from optkit.core.machine import cores
+from optkit.graphs.ir_core import shared_core
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 _FOUND = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "i8": "int8", "u8": "int8"}
@@ -23,9 +24,7 @@ _COMBINE = {
 
 def describe() -> list[dict[str, Any]]:
     """Every device: those that are there, those that are missing, and what combines them."""
-    import openvino
-
-    core = openvino.Core()
+    core = shared_core()
     there = core.available_devices
     rows = [_device(core, device) for device in there]
     missing = {*_PHYSICAL} - {name.partition(".")[0] for name in there}
@@ -51,9 +50,7 @@ def works(device: str, scale: float) -> Iterator[Work | dict[str, str]]:
         device: OpenVINO's word.
         scale: of the networks' widths; 1 is large enough for a peak.
     """
-    import openvino
-
-    core = openvino.Core()
+    core = shared_core()
     on_cpu = device == "CPU"
     width = int((1024 if on_cpu else 4096) * scale)
     networks: tuple[Callable[..., tuple[Any, float]], ...] = (_products, _convolutions)

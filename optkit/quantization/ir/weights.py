@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from optkit.graphs.ir_core import shared_core
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -30,7 +32,7 @@ def read_constant(port: Any) -> np.ndarray:
     if port.get_node().get_type_name() == "Constant":
         return np.asarray(port.get_node().data, dtype=np.float32)
     network = openvino.Model([port], [], "weights").clone()
-    compiled = openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = shared_core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return np.asarray(compiled([])[0], dtype=np.float32)
 
 

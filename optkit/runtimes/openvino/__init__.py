@@ -11,6 +11,7 @@ from optkit.core.refusals import check_counts
 from optkit.core.settings import Settings
 from optkit.core.signature import TensorSpec
 from optkit.core.workers import side_by_side
+from optkit.graphs.ir_core import shared_core
 from optkit.runtimes.openvino.compiling import compiled, parts_of
 from optkit.runtimes.openvino.reading import executed, in_use, placement
 
@@ -25,9 +26,7 @@ NEEDS = ("openvino",)
 
 def devices() -> tuple[str, ...]:
     """The devices whose drivers are there, such as `CPU` and `GPU`."""
-    import openvino
-
-    return tuple(openvino.Core().available_devices)
+    return tuple(shared_core().available_devices)
 
 
 def check_device(device: str) -> None:

@@ -11,6 +11,7 @@ from optkit.core.refusals import check_batch, check_foreign, does_not_load
 from optkit.core.settings import Settings
 from optkit.core.signature import Dim, Shape
 from optkit.formats import ir
+from optkit.graphs.ir_core import shared_core
 from optkit.runtimes.openvino.reading import MANY, WORDS
 
 
@@ -28,9 +29,7 @@ def compiled(
         OptkitError: no such device or setting, or a batch that the model cannot take (bad input);
             or the device refuses the model.
     """
-    import openvino
-
-    core = openvino.Core()
+    core = shared_core()
     check_foreign("OpenVINO", settings, "mode", "graph_optimizations")
     parts = parts_of(settings.device, tuple(core.available_devices))
     if settings.pin is not None and "CPU" not in parts:

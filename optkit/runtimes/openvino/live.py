@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from optkit.graphs.ir_core import shared_core
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -28,7 +30,7 @@ def stream(
     import openvino
 
     settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
-    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    compiled = shared_core().compile_model(model, "CPU", settings)
     names = [(port.get_names(), port.get_node().get_friendly_name()) for port in compiled.inputs]
     idle = [
         compiled.create_infer_request()

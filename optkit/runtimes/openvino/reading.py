@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from optkit.graphs.ir_core import shared_core
+
 _WEIGHTED = frozenset({
     "Convolution", "Deconvolution", "FullyConnected", "DeformableConvolution",
     "RNNCell", "RNNSeq", "LSTMCell", "LSTMSequence", "GRUCell", "GRUSequence",
@@ -80,11 +82,9 @@ def _plain(value: Any) -> Any:
 
 def placement(network: Any, device: str) -> dict[str, Any]:
     """For a model that is cut up over devices: how many operations run on each."""
-    import openvino
-
     if not device.startswith("HETERO:"):
         return {}
-    homes = openvino.Core().query_model(network, device)
+    homes = shared_core().query_model(network, device)
     working = [
         op.get_friendly_name() for op in network.get_ops() if op.get_type_name() not in _NO_WORK
     ]

@@ -9,6 +9,7 @@ from optkit.core.artifact import Artifact
 from optkit.core.refusals import does_not_load
 from optkit.core.settings import Settings
 from optkit.formats import ir
+from optkit.graphs.ir_core import shared_core
 from optkit.graphs.ir_tensors import ports, tensors
 from optkit.validate.probing import Probe
 
@@ -51,7 +52,7 @@ def _open(artifact: Artifact, keys: Sequence[str]) -> Infer:
         results.append(opset13.result(port))
     tapped = openvino.Model(results, model.get_sinks(), model.get_parameters())
     try:
-        compiled = openvino.Core().compile_model(tapped, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        compiled = shared_core().compile_model(tapped, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     except RuntimeError as error:
         raise does_not_load("OpenVINO", artifact, Settings(), error) from error
     request = compiled.create_infer_request()

@@ -38,13 +38,15 @@ def measured_shifts(
         build: the quantized model with these shifts.
     """
     layers = list(sites.layers)
+    biased = [layer.name for layer in layers if layer.biased]
     wanted = _means(tools, model, layers, samples, "ReduceMean")
     shifts: dict[str, np.ndarray] = {}
     for _ in layers:
         # Of tensors handed out: OpenVINO 2026.4 loses the scale of what it reduces in integers.
         found = _means(tools, build(shifts), layers, samples, "")
         before = shifts
-        # The output is seen before its bias, where the shift is not in it yet.
+        if before:  # what was added to a layer tells nothing of what it lacks
+            found |= {name: found[name] - before[name] for name in biased}
         shifts = {name: wanted[name] - found[name] for name in wanted}
         if before and _change(before, shifts) < _SETTLED:
             break

@@ -33,10 +33,11 @@ class Layer:
         weight: which input the weights are.
         axes: the axes of the weights along which channels of the output lie.
         channel: the axis of its input along which the sum runs; None where means cannot correct it.
-        output: key of the tensor that it gives, before its bias.
+        output: key of the tensor that it gives.
         out: the axis of that tensor along which channels lie.
         inner: the axes of the weights along which a runtime adds products two by two, in the order
             in which it goes through them; none where it does not.
+        biased: whether that tensor holds its bias already, and what is added to correct that.
         cost: multiply-adds of one inference, 0 where shapes do not tell.
     """
 
@@ -48,6 +49,7 @@ class Layer:
     output: str
     out: int
     inner: tuple[int, ...]
+    biased: bool
     cost: int = 0
 
 

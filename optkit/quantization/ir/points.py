@@ -88,7 +88,7 @@ def _layers(found: dict[str, tuple[Any, int]]) -> Iterator[Layer]:
         reads = key_of(node.input_value(1 - place))
         gives, out = key_of(node.output(0)), -1 if node.get_type_name() == "MatMul" else 1
         channel, cost = _summed(node, place), _cost(node, place)
-        yield Layer(name, reads, place, axes, channel, gives, out, inner, cost)
+        yield Layer(name, reads, place, axes, channel, gives, out, inner, False, cost)
 
 
 def _weight_place(node: Any) -> int | None:

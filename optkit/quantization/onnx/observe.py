@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from optkit.quantization.onnx.shapes import shapes
 from optkit.quantization.tools import Figure
 
 _AXES_AS_INPUT = 18
@@ -20,12 +21,13 @@ def observed(model: Any, figures: Sequence[Figure]) -> Any:
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    ranks = _ranks(model) if any(figure.reduction for figure in figures) else {}
+    dims = shapes(model) if any(figure.reduction for figure in figures) else {}
     opset = max(item.version for item in model.opset_import if item.domain in {"", "ai.onnx"})
     del copy.graph.output[:]
     for at, figure in enumerate(figures):
         name = f"{figure.key}/{figure.reduction or 'observed'}/{at}"
-        copy.graph.node.append(_node(figure, name, ranks.get(figure.key), opset, copy.graph))
+        rank = len(dims[figure.key]) if figure.key in dims else None
+        copy.graph.node.append(_node(figure, name, rank, opset, copy.graph))
         end = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
         copy.graph.output.append(end)
     return copy
@@ -43,19 +45,3 @@ def _node(figure: Figure, name: str, rank: int | None, opset: int, graph: Any) -
     given = onnx.numpy_helper.from_array(np.asarray(axes, np.int64), f"{name}/axes")
     graph.initializer.append(given)
     return onnx.helper.make_node(figure.reduction, [figure.key, given.name], [name], keepdims=1)
-
-
-def _ranks(model: Any) -> dict[str, int]:
-    """Of the values whose shapes can be told."""
-    import onnx
-
-    try:
-        graph = onnx.shape_inference.infer_shapes(model).graph
-    except (onnx.shape_inference.InferenceError, ValueError):  # too large, or nothing it knows
-        graph = model.graph
-    values = [*graph.input, *graph.value_info, *graph.output]
-    return {
-        value.name: len(value.type.tensor_type.shape.dim)
-        for value in values
-        if value.type.tensor_type.HasField("shape")
-    }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from optkit.quantization.onnx.shapes import shapes
 from optkit.quantization.sites import Layer, Point, Sites
 
 _LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -49,7 +50,8 @@ def find_sites(model: Any, ignored: Collection[str] = ()) -> Sites:
     """
     fixed = constants(model)
     nodes = [node for node in model.graph.node if name_of(node) not in ignored]
-    found = {name_of(node): _layer(node, fixed) for node in nodes}
+    dims = shapes(model)
+    found = {name_of(node): _layer(node, fixed, dims) for node in nodes}
     layers = {name: layer for name, layer in found.items() if layer is not None}
     view = _View(model, fixed)
     wanted: dict[Reading, str] = {}
@@ -117,7 +119,7 @@ class _View:
         return value in self.makers and self.makers[value].op_type == "Softmax"
 
 
-def _layer(node: Any, fixed: dict[str, Any]) -> Layer | None:
+def _layer(node: Any, fixed: dict[str, Any], dims: Mapping[str, Sequence[int]]) -> Layer | None:
     """The node as a layer with constant float32 weights, where it is one that can be quantized."""
     import onnx
 
@@ -133,9 +135,10 @@ def _layer(node: Any, fixed: dict[str, Any]) -> Layer | None:
     summed = {"Conv": 1, "Gemm": 1, "MatMul": -1 if place else None}.get(node.op_type)
     out = 1 if node.op_type in _CONVOLUTIONS else -1 if place else -2
     reads, gives = node.input[1 - place], node.output[0]
-    cost = math.prod(weights.dims)
     inner = _inner(node, axes, weights.dims)
-    return Layer(name_of(node), reads, place, axes, summed, gives, out, inner, cost)
+    channels = math.prod(weights.dims[axis] for axis in axes)
+    cost = math.prod(dims.get(gives, (channels,))) * math.prod(weights.dims) // max(channels, 1)
+    return Layer(name_of(node), reads, place, axes, summed, gives, out, inner, True, cost)
 
 
 def _inner(node: Any, axes: tuple[int, ...], dims: Any) -> tuple[int, ...]:

@@ -66,8 +66,8 @@ class Standing:
         high: its upper end.
         sample: its last one.
         against: what it fell behind.
-        over: how many times as good as the companion, and the interval's two ends; of the last
-            rung alone.
+        over: how many times as good as the companion, and the interval's two ends, of the rung in
+            which they ran side by side; None where they never did.
     """
 
     status: Status = "going on"
@@ -111,7 +111,8 @@ def search(
         measure: called once for each part.
         split: parts of what a rung measures; the reference comes on top.
         seconds: of the last rung.
-        companion: measured along in the last rung, for comparison; it may be a member.
+        companion: measured along for comparison, once: in the first rung after the plain ones; it
+            may be a member.
 
     Returns:
         Every member's standing; of those that `held`, the one of the highest value is the best.
@@ -126,7 +127,7 @@ def search(
     for rung, length in enumerate(lengths):
         names = race.unmeasured() if rung == 0 < final else race.going_on()
         if rung in {0, final} or len(names) > _FEW:
-            race.run(names, length, rung, companion if rung == final else None)
+            race.run(names, length, rung, companion if rung or not final else None)
         race.drop_missed(1.0 if rung == final else SLACK)
         if rung < final:
             race.cut()
@@ -157,6 +158,8 @@ class _Race:
     ) -> None:
         """Measure members part by part, each part along with the reference."""
         reference = self.leader
+        if all(self.standings[name].over for name in names):
+            companion = None
         for part in self.split(names):
             wanted = dict.fromkeys(name for name in (reference, *part, companion) if name)
             samples = self.measure(list(wanted), length, rung)
@@ -242,7 +245,7 @@ class _Race:
             return
         value, low, high = _times_as_good(own, samples[base])
         beside = samples[companion] if companion else Sample()
-        over = _times_as_good(own, beside) if beside.rounds else None
+        over = _times_as_good(own, beside) if beside.rounds else self.standings[name].over
         self._update(name, rung=rung, sample=own, value=value, low=low, high=high, over=over)
 
     def _lead(self) -> None:

@@ -105,7 +105,7 @@ class Bench:
             seconds,
             SCENARIOS[self.objective],
             self.shop.seed,
-            warmup=min(WARMUP, max(seconds, 0.5)),
+            warmup=min(WARMUP, seconds),
             executed=False,
             **({} if seconds >= self.full else {"sittings": 1}),
         )

@@ -118,7 +118,7 @@ def test_luck_in_one_rung_favours_nobody_in_the_next() -> None:
     assert all(at.value == pytest.approx(1) for at in found.values())
 
 
-def test_the_companion_is_measured_at_the_end() -> None:
+def test_the_companion_is_measured_once_beside_those_that_came_on() -> None:
     times = {f"{at:02}": 1.0 + at / 10 for at in range(12)}
     machine = Machine({**times, "source": 8.0}, noise=0.0)
     found = search([[name] for name in times], machine, parts, FULL, "source")
@@ -126,10 +126,10 @@ def test_the_companion_is_measured_at_the_end() -> None:
     assert held.over is not None
     assert held.over[0] == pytest.approx(8)
     assert "source" not in found
-    assert [("source" in names) for names, _ in machine.calls] == [False] * (
-        len(machine.calls) - 1
-    ) + [True]
-    assert all(at.over is None for at in found.values() if at.status == "slower")
+    assert [seconds for names, seconds in machine.calls if "source" in names] == [
+        rung_seconds(FULL)[1]
+    ]
+    assert all((at.over is None) == (at.rung == 0) for at in found.values())
 
 
 def test_what_fails_is_told_and_its_family_left() -> None:

@@ -62,7 +62,7 @@ def step(out: Path, name: str) -> dict:
 
 
 SHORT = (
-    "passes=[{prune: {flops: 0.5}}, {recover: {epochs: 30}}, fuse_batchnorm, "
+    "passes=[{prune: {flops: 0.5}}, {recover: {epochs: 90}}, fuse_batchnorm, "
     "{quantize_int8: {subset_size: 32, effort: fast}}]"
 )
 

@@ -32,9 +32,18 @@ def missed(gate: Mapping[str, Any]) -> str:
 
 
 def print_gates(rich: Rich, gates: Sequence[Mapping[str, Any]]) -> None:
-    """Every gate with its verdict, and what there is to say of one beside it."""
-    rows = [(gate["name"], _measured(gate), _bound(gate), _mark(gate)) for gate in gates]
-    table(rich, ("gate", "measured", "bound", ""), rows, whole=("gate",))
+    """Every gate with its verdict, and what there is to say of one beside it.
+
+    Of several artifacts, each gate tells its own.
+    """
+    heads: tuple[str, ...] = ("gate", "measured", "bound", "")
+    rows: list[tuple[Any, ...]] = [
+        (gate["name"], _measured(gate), _bound(gate), _mark(gate)) for gate in gates
+    ]
+    if len({gate["artifact"] for gate in gates}) > 1:
+        heads = ("artifact", *heads)
+        rows = [(gate["artifact"], *row) for gate, row in zip(gates, rows, strict=True)]
+    table(rich, heads, rows, whole=heads[:-3])
     for gate in gates:
         if line := _remark(gate):
             rich.print(line, markup=False)

@@ -34,10 +34,11 @@ QUARTER = 0.25
 SEEMS_FASTER = 6
 
 
-@pytest.fixture(params=["resnet", "mobilenet", "bert"])
-def recipe(request, tmp_path) -> LoadedRecipe:
+@pytest.fixture(scope="module", params=["resnet", "mobilenet", "bert"])
+def recipe(request, tmp_path_factory) -> LoadedRecipe:
+    """That of a network: what is made of it is made once, beside it, for both objectives."""
     network, example = networks.ARCHITECTURES[request.param]("full")
-    path = tmp_path / f"{request.param}.pt"
+    path = tmp_path_factory.mktemp("networks") / f"{request.param}.pt"
     torch.jit.trace(network, example, strict=False).save(str(path))
     return from_flags({"optkit": 1, "model": {"path": str(path)}, "to": "ir"})
 
@@ -46,7 +47,8 @@ def recipe(request, tmp_path) -> LoadedRecipe:
 def test_a_search_is_as_good_as_measuring_everything(
     objective, recipe, tmp_path, monkeypatch, table
 ) -> None:
-    monkeypatch.setenv("OPTKIT_CACHE_DIR", str(tmp_path / "store"))
+    store = Path(recipe.recipe.model.path).parent / "store"
+    monkeypatch.setenv("OPTKIT_CACHE_DIR", str(store))
     # How near a network of random weights stays to itself in INT8 is not the question here.
     wanted = Tune.model_validate({
         "objective": objective,
@@ -59,8 +61,8 @@ def test_a_search_is_as_good_as_measuring_everything(
     pick = found["pick"]
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled again"))
     checked = {row["name"] for row in found["candidates"] if row["status"] != "not made"}
-    with workplace() as store:
-        shop, _ = open_workshop(recipe, store, DEFAULT, lambda _: None)
+    with workplace() as opened:
+        shop, _ = open_workshop(recipe, opened, DEFAULT, lambda _: None)
         built = build_variants(recipe, shop, None)
         groups = families(built, ("CPU",), wanted.settings, objective)
         candidates = {one.name: one for group in groups for one in group if one.name in checked}

@@ -11,10 +11,18 @@ HELD = {"artifact": "model.xml", "name": "latency_ms_p50", "bound": "increase <=
         "value": 1.25, "held": True, "verdict": "held"}  # fmt: skip
 
 
-def shown(gate):
+def shown(*gates):
     out = io.StringIO()
-    print_gates(Rich(file=out, width=160, highlight=False), [{**HELD, **gate}])
+    print_gates(Rich(file=out, width=160, highlight=False), [{**HELD, **gate} for gate in gates])
     return out.getvalue()
+
+
+def test_of_several_artifacts_each_gate_names_its_own():
+    assert "model.xml" not in shown({}, {"name": "cosine"})
+    text = shown({}, {"artifact": "model.onnx"})
+    assert [line.split()[:2] for line in text.splitlines() if "latency" in line] == [
+        ["model.xml", "latency_ms_p50"], ["model.onnx", "latency_ms_p50"],
+    ]  # fmt: skip
 
 
 def test_a_change_is_told_with_what_it_is_from():

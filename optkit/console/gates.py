@@ -40,7 +40,7 @@ def print_gates(rich: Rich, gates: Sequence[Mapping[str, Any]]) -> None:
     rows: list[tuple[Any, ...]] = [
         (gate["name"], _measured(gate), _bound(gate), _mark(gate)) for gate in gates
     ]
-    if len({gate["artifact"] for gate in gates}) > 1:
+    if len({gate.get("artifact") for gate in gates}) > 1:  # `validate` tells of one, unnamed
         heads = ("artifact", *heads)
         rows = [(gate["artifact"], *row) for gate, row in zip(gates, rows, strict=True)]
     table(rich, heads, rows, whole=heads[:-3])

@@ -19,6 +19,7 @@ def shown(*gates):
 
 def test_of_several_artifacts_each_gate_names_its_own():
     assert "model.xml" not in shown({}, {"name": "cosine"})
+    print_gates(Rich(file=io.StringIO()), [{k: HELD[k] for k in HELD if k != "artifact"}])
     text = shown({}, {"artifact": "model.onnx"})
     assert [line.split()[:2] for line in text.splitlines() if "latency" in line] == [
         ["model.xml", "latency_ms_p50"], ["model.onnx", "latency_ms_p50"],

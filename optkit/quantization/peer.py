@@ -42,7 +42,7 @@ def quantize(
         progress: called with (done, total) while statistics are collected.
 
     Raises:
-        OptkitError: NNCF refuses the model, or the scope (bad input).
+        OptkitError: NNCF refuses the model or fails on it, or refuses the scope (bad input).
     """
     import nncf
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
@@ -79,8 +79,10 @@ def quantize(
                 **more,
             ),
         )
-    except nncf.ValidationError as error:
-        if not any(scope.values()):
+    except OptkitError:  # a sample that cannot be read
+        raise
+    except Exception as error:  # ONNX Runtime within it too: fused values have no name any more
+        if not (isinstance(error, nncf.ValidationError) and any(scope.values())):
             raise OptkitError(f"NNCF refuses the model: {root_cause(error)}") from error
         raise bad_input(
             f"quantize_int8: {root_cause(error)}", "mend ignored_scope in the recipe"

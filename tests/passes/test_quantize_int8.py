@@ -208,6 +208,36 @@ def test_the_best_candidate_is_taken_and_the_others_are_told(apply, tmp_path, ma
     assert details["served"]["batch"] == 128 or make is ir
 
 
+class Residual(torch.nn.Module):
+    """A sum that ONNX Runtime fuses into a convolution, whose own output then has no name."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = (torch.nn.Conv2d(3, 3, 3, padding=1) for _ in range(2))
+        self.classify = torch.nn.Linear(3, 4)
+
+    def forward(self, image):
+        x = torch.relu(self.first(image))
+        return self.classify(torch.relu(x + self.second(x)).mean((2, 3)))
+
+
+def test_an_engine_that_fails_is_told_and_the_others_go_on(apply, tmp_path):
+    """
+    Given: a network on which NNCF fails with an error of ONNX Runtime
+    Result: quantized by optkit's own engine; the failure is in the table
+    """
+    torch.manual_seed(0)
+    path = tmp_path / "residual.onnx"
+    image = torch.randn(1, 3, 8, 8)
+    torch.onnx.export(Residual().eval(), (image,), str(path), input_names=["image"], dynamo=False)
+    done = apply("quantize_int8", models.artifact("onnx", path), cosine=0.9)
+    tried = done.outcome.details["tried"]
+    assert done.outcome.details["chosen"].startswith("optkit")
+    told = [row["refused"] for row in tried if "refused" in row]
+    assert told
+    assert all(line.startswith("NNCF refuses the model: ") for line in told)
+
+
 def test_a_bound_that_can_be_met_brings_layers_back(apply, tmp_path):
     """
     Given: a bound that INT8 alone misses

@@ -45,8 +45,8 @@ def measured_shifts(
         # Of tensors handed out: OpenVINO 2026.4 loses the scale of what it reduces in integers.
         found = _means(tools, build(shifts), layers, samples, "")
         before = shifts
-        if before:  # what was added to a layer tells nothing of what it lacks
-            found |= {name: found[name] - before[name] for name in biased}
+        # What was added to a layer tells nothing of what it lacks.
+        found |= {name: found[name] - before.get(name, 0.0) for name in biased}
         shifts = {name: wanted[name] - found[name] for name in wanted}
         if before and _change(before, shifts) < _SETTLED:
             break

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from optkit.graphs.onnx_graph import attribute
 from optkit.quantization.onnx.shapes import shapes
 from optkit.quantization.sites import Layer, Point, Sites
 
@@ -148,7 +149,7 @@ def _inner(node: Any, axes: tuple[int, ...], dims: Any) -> tuple[int, ...]:
     """
     if node.op_type != "Conv":
         return (1 - axes[0],)
-    groups = next((item.i for item in node.attribute if item.name == "group"), 1)
+    groups = attribute(node, "group", 1)
     return () if dims[1] == 1 and groups == dims[0] > 1 else (*range(2, len(dims)), 1)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+_FEW = 1024
+"""Values of a tensor that may give a shape."""
 
 
 def shapes(model: Any) -> dict[str, tuple[int, ...]]:
@@ -13,8 +17,14 @@ def shapes(model: Any) -> dict[str, tuple[int, ...]]:
     """
     import onnx
 
+    light = onnx.ModelProto()
+    light.CopyFrom(model)
+    for tensor in light.graph.initializer:  # inference carries all values, and reads those of few
+        if math.prod(tensor.dims) > _FEW:
+            tensor.ClearField("raw_data")
+            tensor.ClearField("float_data")
     try:
-        graph = onnx.shape_inference.infer_shapes(model).graph
+        graph = onnx.shape_inference.infer_shapes(light).graph
     except (onnx.shape_inference.InferenceError, ValueError):  # too large, or nothing it knows
         graph = model.graph
     return {

@@ -238,10 +238,47 @@ signal.signal(signal.SIGTERM, lambda *_: print("told"))
 os.kill(os.getpid(), signal.SIGTERM)
 """
 
+AT_ONCE = """
+import sys, threading
+from pathlib import Path
+import models
+from optkit.core.settings import Settings
+from optkit.runtimes import openvino
+
+model, _ = openvino.compiled(models.artifact("ir", Path(sys.argv[1])), Settings())
+waiting = []
+
+def first_array():
+    tensor = model.create_infer_request().get_input_tensor(0)
+    waiting.append(tensor)
+    while len(waiting) < len(threads):
+        pass
+    tensor.data
+
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=first_array) for _ in range(16)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("goes on")
+"""
+
+
+def alone(script: str, model: Path) -> subprocess.CompletedProcess[str]:
+    """A script in a process of its own, as a fault there ends it or stops it for ever."""
+    command = [sys.executable, "-c", script, str(model)]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    return subprocess.run(
+        command, env=env, capture_output=True, text=True, check=False, timeout=120
+    )
+
 
 def test_a_signal_is_told_after_a_model_was_let_go_in_another_thread(convnet) -> None:
-    """In a process of its own: where it is not, the process ends by SIGSEGV."""
-    command = [sys.executable, "-c", UNLOADED, str(convnet)]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    done = alone(UNLOADED, convnet)
     assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
+
+
+def test_threads_that_ask_for_the_first_array_at_once_both_get_it(convnet) -> None:
+    done = alone(AT_ONCE, convnet)
+    assert (done.returncode, done.stdout) == (0, "goes on\n"), done.stderr

@@ -37,13 +37,11 @@ REST = 0.010
 SETTLE = 2_000_000
 ROUNDS = range(10, 1000)
 FEW_ROUNDS = 3
-PATIENCE = 2.0
+PATIENCE = 1.0
 
 # What opening takes at most that counts as a library's import: the next time it goes quicker.
 IMPORTS = 10.0
-# Who measures for less does not ask for certainty.
-GLANCE = 1.0
-# What takes longer, in nanoseconds, hardly notices at a glance that the caches were another's.
+# A turn that takes longer, in nanoseconds, hardly notices at a glance whose the caches were.
 LONG = 50_000_000
 # Models are open twice while they are opened anew.
 LARGE = 10**9
@@ -53,12 +51,12 @@ Tell = Callable[..., None]
 
 @dataclass(frozen=True)
 class Runner:
-    """A model that is ready to be measured."""
+    """A model that is ready to be measured; `settle` is None where its turns need none."""
 
     load: Load
     turn: Callable[[int], Turn]
     close: Callable[[], None]
-    settles: bool
+    settle: Callable[[], object] | None
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def _measure(plan: Plan, tell: Tell) -> None:
 def _anew(plan: Plan, scenario: Scenario) -> bool:
     """Whether models are opened again: it pays, there is room, turns can be put together."""
     light = sum(one.artifact.bytes for one in plan.contenders) < LARGE
-    return scenario.RESUMES and light and plan.seconds >= GLANCE
+    return scenario.RESUMES and light and not plan.at_a_glance
 
 
 def _all_opened(
@@ -156,9 +154,10 @@ def _opened(plan: Plan, at: int, scenario: Scenario, unread: bool, tell: Tell) -
         "batch": settings.batch,
     }
     tell("opened", contender=at, executed=executed, settings=used, warmup=warm.inferences)
-    settles = plan.seconds >= GLANCE or warm.ns < LONG
+    settles = not plan.at_a_glance or warm.block_ns < LONG
+    settle = load.settle or (lambda: load.block(1))
     turn = load.turns(warm.ns) if load.turns else lambda _: load.block(warm.block)
-    return Runner(load, turn, session.close, settles)
+    return Runner(load, turn, session.close, settle if settles else None)
 
 
 def settled(settings: Settings, scenario: Scenario) -> Settings:
@@ -226,11 +225,11 @@ def _rounds(
 
 def _turn(runner: Runner, number: int) -> Turn:
     time.sleep(REST)
-    if runner.settles:
+    if runner.settle is not None:
         settled = time.perf_counter_ns() + SETTLE
-        runner.load.block(1)
+        runner.settle()
         while time.perf_counter_ns() < settled:
-            runner.load.block(1)
+            runner.settle()
     return runner.turn(number)
 
 

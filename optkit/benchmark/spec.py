@@ -41,6 +41,10 @@ class Contender:
     inputs: Path
 
 
+# Who measures for less does not ask for certainty.
+_GLANCE = 1.0
+
+
 @dataclass(frozen=True)
 class Plan:
     """Models to be measured side by side.
@@ -71,6 +75,11 @@ class Plan:
     silence: float = 300.0
     per_query: int = 8
     latency_bound_ms: float = 100.0
+
+    @property
+    def at_a_glance(self) -> bool:
+        """Whether a rough figure soon is worth more than a certain one."""
+        return self.seconds < _GLANCE
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured.

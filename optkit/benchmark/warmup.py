@@ -21,11 +21,13 @@ class Warm:
         inferences: run until then.
         ns: of one inference in its fastest block.
         block: queries that fill 10 ms.
+        block_ns: of so many queries.
     """
 
     inferences: int
     ns: float
     block: int
+    block_ns: float
 
 
 def warm_up(block: Block, most_seconds: float) -> Warm:
@@ -48,7 +50,7 @@ def warm_up(block: Block, most_seconds: float) -> Warm:
         per_query = turn.inferences / count
         fastest.append((time.perf_counter_ns() - began) / count)
         count = int(min(max(1, BLOCK // max(min(fastest), 1)), MOST_PER_BLOCK))
-    return Warm(inferences, min(fastest) / per_query, count)
+    return Warm(inferences, min(fastest) / per_query, count, min(fastest) * count)
 
 
 def steady(blocks: list[float]) -> bool:

@@ -3,16 +3,17 @@
 import random
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import models
 import pytest
 from models import ConvNet
 
-from optkit.benchmark import scenarios
+from optkit.benchmark import child, scenarios
 from optkit.benchmark.load import awaited, run_all
 from optkit.benchmark.run import compare, measure
-from optkit.benchmark.scenarios import Turn, offline, server, single_stream
+from optkit.benchmark.scenarios import Load, Turn, offline, server, single_stream
 from optkit.benchmark.spec import Contender, Plan, write_inputs
 from optkit.benchmark.warmup import steady, warm_up
 from optkit.core.contract import Session
@@ -133,8 +134,36 @@ def test_a_submitted_query_counts_until_it_is_done(plan):
 def test_offline_overlaps_what_can_be_submitted(plan):
     alone = offline.prepare(sleeper(0.03), {}, plan()).block(8)
     four = offline.prepare(sleeper(0.03, 4), {}, plan()).block(8)
-    assert four.inferences == 16  # the pipeline is filled
     assert alone.times[0] > 2 * four.times[0]
+
+
+@pytest.mark.parametrize(("seconds", "inferences"), [(0.2, 8), (2, 16)])
+def test_offline_fills_the_pipeline(plan, seconds, inferences):
+    load = offline.prepare(sleeper(0.001, 4), {}, replace(plan(), seconds=seconds))
+    assert load.block(1).inferences == inferences
+
+
+def test_offline_settles_by_one_inference_in_each_slot(plan):
+    session = sleeper(0.001, 4)
+    ran = []
+
+    def submit(arrays, done):
+        ran.append(arrays)
+        session.submit(arrays, done)
+
+    offline.prepare(replace(session, submit=submit), {}, plan()).settle()
+    assert len(ran) == 4
+
+
+def test_what_its_scenario_settles_by_comes_before_a_turn():
+    done = []
+    load = Load(done.append, settle=lambda: done.append("settled"))
+    child._turn(child.Runner(load, done.append, print, load.settle), 7)
+    assert done[0] == "settled"
+    assert done[-1] == 7
+    done.clear()
+    child._turn(child.Runner(load, done.append, print, None), 7)
+    assert done == [7]
 
 
 def test_an_error_of_one_inference_is_raised_after_all_have_ended():

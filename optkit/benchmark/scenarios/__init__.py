@@ -54,11 +54,14 @@ class Load:
         turns: given the nanoseconds that an inference takes in `block`, the turn to be measured,
             by the number of the round.
         searching: whether more turns are needed, whatever time is spent.
+        settle: what brings a model's weights back to the caches after others ran; one query of
+            `block` where None.
     """
 
     block: Block
     turns: Callable[[float], Callable[[int], Turn]] | None = None
     searching: Callable[[], bool] = lambda: False
+    settle: Callable[[], object] | None = None
 
 
 class Scenario(Protocol):

@@ -23,16 +23,16 @@ RESUMES = True
 
 def prepare(session: Session, arrays: Mapping[str, np.ndarray], plan: Plan) -> Load:
     """Its block gives one sample, the mean time per inference."""
-    del plan
     # Too few to overlap would measure a pipeline that never fills.
-    at_least = 1 if session.submit is None else 4 * session.slots
+    each = 2 if plan.at_a_glance else 4
+    at_least = 1 if session.submit is None else each * session.slots
 
     def block(count: int) -> Turn:
         count = max(count, at_least)
         time, hit = watched(partial(run_all, session, arrays, count))
         return Turn([time / count], count, int(hit), 1)
 
-    return Load(block)
+    return Load(block, settle=partial(run_all, session, arrays, session.slots))
 
 
 def figures(turns: Sequence[Turn], plan: Plan, batch: int) -> dict[str, Any]:

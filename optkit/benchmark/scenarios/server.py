@@ -21,7 +21,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -95,7 +95,7 @@ def prepare(session: Session, arrays: Arrays, plan: Plan) -> Load:
         proofs = search(windows, windows[-1].ceiling or 0, plan.latency_bound_ms).proofs
         return len(proofs or ()) < PROOFS
 
-    return Load(offline.prepare(session, arrays, plan).block, turns, searching)
+    return replace(offline.prepare(session, arrays, plan), turns=turns, searching=searching)
 
 
 def figures(turns: Sequence[Turn], plan: Plan, batch: int) -> dict[str, Any]:

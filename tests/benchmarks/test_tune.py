@@ -5,7 +5,8 @@ either hint, every number of streams, and for throughput in batches of 1 and 8.
 
 Every candidate is timed side by side with the pick, for as long as the search times its last
 ones. Those that seem faster are then timed once more with it, for longer: of many candidates, the
-luckiest one always seems faster than it is.
+luckiest one always seems faster than it is. Some differ in name alone, and the luckiest of those
+seems faster still, so the claim is held against intervals: no candidate may be told to be better.
 """
 
 from __future__ import annotations
@@ -55,11 +56,12 @@ def test_a_search_is_as_good_as_measuring_everything(
         "constraints": {"cosine": {"min": -1}},
         "seconds": SECONDS,
     })
-    # What torch.compile made for the one is not to save time for the other.
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled by the search"))
+    # What torch.compile made for the one is not to save time for the other. Its compiler takes no
+    # blanks in a path.
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "by_the_search"))
     found = tune(recipe, wanted).document["tune"]
     pick = found["pick"]
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled again"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "again"))
     checked = {row["name"] for row in found["candidates"] if row["status"] != "not made"}
     with workplace() as opened:
         shop, _ = open_workshop(recipe, opened, DEFAULT, lambda _: None)
@@ -68,27 +70,30 @@ def test_a_search_is_as_good_as_measuring_everything(
         candidates = {one.name: one for group in groups for one in group if one.name in checked}
         bench = Bench(shop, candidates, objective, {}, SECONDS, Path(tmp_path))
         everything, took = _beside(bench, pick, list(candidates), SECONDS)
-        faster = sorted(everything, key=lambda name: -everything[name])[:SEEMS_FASTER]
+        faster = sorted(everything, key=lambda name: -everything[name][0])[:SEEMS_FASTER]
         bench.full = 3 * SECONDS
         again, _ = _beside(bench, pick, [name for name in faster if name != pick], bench.full)
-    best = max(again, key=lambda name: again[name])
+    best = max(again, key=lambda name: again[name][0])
+    value, low, high = again[best]
     table(
         f"tune, {objective}, {Path(recipe.recipe.model.path).stem}: {len(candidates)} candidates",
         [("picked", pick), ("best of the others", best),
-         ("pick over the best of the others (at least 0.98)", 1 / again[best]),
+         ("pick over the best of the others", 1 / value),
+         ("its interval (not wholly below 0.98)", f"{1 / high:.3f} to {1 / low:.3f}"),
          ("seconds of the search", found["search_seconds"]),
          ("seconds of measuring everything", took),
          ("share of the time (at most 0.25)", found["search_seconds"] / took)],
     )  # fmt: skip
-    assert 1 / again[best] >= AS_GOOD
+    for name, (_, low, _) in again.items():
+        assert 1 / low >= AS_GOOD, name
     assert found["search_seconds"] <= QUARTER * took
 
 
 def _beside(
     bench: Bench, pick: str, names: list[str], seconds: float
-) -> tuple[dict[str, float], float]:
+) -> tuple[dict[str, tuple[float, float, float]], float]:
     """How many times as good as the pick each is, and the seconds without the pick's own part."""
-    found: dict[str, float] = {}
+    found: dict[str, tuple[float, float, float]] = {}
     took, rung = 0.0, 9
     for part in bench.split([name for name in names if name != pick]):
         started = time.perf_counter()
@@ -96,6 +101,6 @@ def _beside(
         took += (time.perf_counter() - started) * len(part) / (len(part) + 1)
         for name in part:
             if samples[name].rounds:
-                ratio = paired_ratio(samples[pick].rounds, samples[name].rounds)
-                found[name] = ratio[0]
+                own = samples[pick]
+                found[name] = paired_ratio(own.rounds, samples[name].rounds, own.sittings)
     return found, took

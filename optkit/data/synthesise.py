@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _BATCH, _SIZE, _PIXELS = (1, 2), (16, 24), (64, 96)
 
+_BLACK, _WHITE = -2.12, 2.64
+"""Where photographs end, in standard deviations: the farthest of ImageNet's channels."""
+
 
 def synthesise(
     inputs: tuple[TensorSpec, ...],
@@ -27,9 +30,10 @@ def synthesise(
 ) -> Samples:
     """Samples without data.
 
-    Images (rank 4) have a 1/f spectrum, zero mean and unit variance per channel; other floating
-    inputs are standard normal. An integer input stays below its index bound, is 0 or 1 where none
-    is known; a mask is ones with a few zeros at the end of its last axis; bool is random.
+    Images (rank 4) have a 1/f spectrum, zero mean and unit variance per channel, and end at black
+    and white as photographs do; other floating inputs are standard normal. An integer input stays
+    below its index bound, is 0 or 1 where none is known; a mask is ones with a few zeros at the end
+    of its last axis; bool is random.
 
     Args:
         inputs: what the network takes, shapes and dtypes known.
@@ -161,4 +165,5 @@ def _picture(random: np.random.Generator, shape: tuple[int, ...], spec: TensorSp
     frequency[0, 0] = np.inf
     image = np.fft.irfft2(np.fft.rfft2(shared + 0.5 * own) / frequency, s=(height, width))
     image /= image.std(axis=(2, 3), keepdims=True)
+    np.clip(image, _BLACK, _WHITE, out=image)
     return image.transpose(0, 2, 3, 1) if last else image

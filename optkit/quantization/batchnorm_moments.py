@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LAYERS = {"Convolution": 1, "GroupConvolution": 2, "MatMul": 1}
 # Neighbours are much alike: their mean varies as they do.
 _KEEPING = frozenset({
-    "MaxPool", "AvgPool", "ReduceMean", "Reshape", "Squeeze", "Unsqueeze", "Convert",
+    "MaxPool", "AvgPool", "Reshape", "Squeeze", "Unsqueeze", "Convert",
 })  # fmt: skip
 
 
@@ -63,8 +63,8 @@ def _moments(
         return None, False
     if kind in {"Add", "Multiply", "Subtract"}:
         return _combined(node, given, known), False
-    if kind in _KEEPING:
-        return (given if _channels(node) == given.mean.size else None), False
+    if kind in _KEEPING or kind == "ReduceMean":
+        return _kept(node, given), False
     function = _function(node)
     return (None if function is None else moments.through(given, function)), False
 
@@ -136,6 +136,13 @@ def _combined(node: Any, given: Moments, known: dict[tuple[str, int], Moments]) 
     if kind != "Add" or other is None or other.mean.size != given.mean.size:
         return None
     return moments.summed(given, other)
+
+
+def _kept(node: Any, given: Moments) -> Moments | None:
+    """Of what leaves a tensor's channels as they are, or averages over their map."""
+    if _channels(node) != given.mean.size:
+        return None
+    return moments.averaged(given) if node.get_type_name() == "ReduceMean" else given
 
 
 def _channels(node: Any) -> int | None:

@@ -20,6 +20,9 @@ _POINTS = 65
 _REACH = 16.0
 """Standard deviations that are looked at: one value in 10¹² lies beyond."""
 
+_ALIKE = 0.4
+"""The correlation of two places of a map, on average: what is left of a variance in its mean."""
+
 _BINS = 1024
 """Between zero and the farthest value; ranges end where one of them does."""
 
@@ -62,6 +65,14 @@ def summed(first: Moments, second: Moments) -> Moments:
     low = first.values.min(0) + second.values.min(0)
     high = first.values.max(0) + second.values.max(0)
     return Moments(mean, std, logistic(mean, std).values.clip(low, high))
+
+
+def averaged(given: Moments) -> Moments:
+    """Of the mean over a whole map, whose places are less alike than neighbours are."""
+    spread = _ALIKE**0.5
+    return Moments(
+        given.mean, given.std * spread, given.mean + (given.values - given.mean) * spread
+    )
 
 
 def weighed(given: Moments, weights: np.ndarray) -> Moments:

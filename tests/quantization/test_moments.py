@@ -80,3 +80,18 @@ def test_the_range_lies_between_those_of_a_normal_and_a_laplace_distribution():
     """In 8 bits, ACIQ (Banner et al. 2019): 3.9 and 7.0 standard deviations."""
     given = moments.logistic(np.zeros(1), np.ones(1))
     assert 3.9 < moments.ends(given, channels=False)[1] < 7.0
+
+
+def test_a_mean_over_a_map_varies_less_than_its_places():
+    """
+    Given: rectified values
+    Result: their mean stays, their range narrows, and no value is below zero
+    """
+    places = moments.through(moments.logistic(MEAN, STD), lambda x: np.maximum(x, 0))
+    pooled = moments.averaged(places)
+    assert np.array_equal(pooled.mean, places.mean)
+    assert (pooled.std < 0.7 * places.std).all()
+    assert (pooled.values.min(0) >= 0).all()
+    tops = [moments.ends(item, channels=True)[1] for item in (pooled, places)]
+    assert (tops[0] < 0.8 * tops[1]).all()
+    assert (tops[0] > pooled.mean + 3 * pooled.std).all()

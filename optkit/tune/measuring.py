@@ -31,6 +31,9 @@ Row = dict[str, Any]
 
 SCENARIOS = {"latency": "single-stream", "throughput": "offline"}
 WARMUP = 3.0
+GLANCES = 5
+"""Rounds of a short measurement at least."""
+
 LOW = 10
 """The percentile of the times that nothing disturbed."""
 
@@ -107,7 +110,7 @@ class Bench:
             self.shop.seed,
             warmup=min(WARMUP, seconds),
             executed=False,
-            **({} if seconds >= self.full else {"sittings": 1}),
+            **({} if seconds >= self.full else {"sittings": 1, "rounds": GLANCES}),
         )
         try:
             return measure(

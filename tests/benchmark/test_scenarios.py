@@ -215,13 +215,13 @@ def queue(load, seconds, seed, service):
     return found
 
 
-def searched(windows, service=2 * MS, bound=20.0, disturbed=0.0):
+def searched(windows, service=2 * MS, bound=20.0, disturbed=0.0, busy_from=1000):
     """The search against a simulated server, until it ends or after so many windows."""
     rng, turns = random.Random(0), []
     ceiling = 1e9 / service
     for number in range(windows):
         load = server.search(turns, ceiling, bound).load
-        slow = service * (3 if rng.random() < disturbed else 1)
+        slow = service * (3 if rng.random() < disturbed or number >= busy_from else 1)
         times = queue(load, 2.0, str(number), slow)
         turns.append(Turn(times, len(times), 0, 1, load, ceiling))
         found = server.search(turns, ceiling, bound)
@@ -243,6 +243,17 @@ def test_the_search_ends_below_saturation_at_a_load_that_holds():
 def test_a_disturbed_window_does_not_end_the_search_low():
     calm = searched(server.MOST_WINDOWS)[1].load
     assert searched(server.MOST_WINDOWS, disturbed=0.15)[1].load > 0.6 * calm
+
+
+def test_a_machine_that_gets_busy_does_not_use_the_search_up():
+    """
+    Given: a third of the speed from the end of the bisection on
+    Result: the search still ends with a load that is proven, of what is left
+    """
+    turns, found = searched(server.MOST_WINDOWS, busy_from=9)
+    assert len(turns) < server.MOST_WINDOWS
+    assert len(found.proofs) == server.PROOFS
+    assert 0 < found.load < 500 / 3
 
 
 def test_a_bound_below_the_service_time_is_missed_at_every_load(plan):

@@ -68,6 +68,11 @@ def test_a_broken_library_is_told_in_its_row(
 def test_what_cannot_be_measured_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A library that tells its devices and has none of the operations that are asked of it."""
     (tmp_path / "openvino.py").write_text(
+        "class Tensor:\n"
+        "    def __init__(self, *_): self.data = None\n"
+        "class Type:\n"
+        "    f32 = None\n"
+        "Shape = list\n"
         "class Core:\n"
         "    available_devices = ['CPU']\n"
         "    def get_property(self, device, name):\n"

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 _LAYERS = {"Convolution": 1, "GroupConvolution": 2, "MatMul": 1}
-# Neighbours are much alike: their mean varies as they do.
+# Neighbours are much alike: their mean varies as they do, unlike that over a whole map.
 _KEEPING = frozenset({
-    "MaxPool", "AvgPool", "Reshape", "Squeeze", "Unsqueeze", "Convert",
+    "MaxPool", "AvgPool", "ReduceMean", "Reshape", "Squeeze", "Unsqueeze", "Convert",
 })  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def _moments(
         return None, False
     if kind in {"Add", "Multiply", "Subtract"}:
         return _combined(node, given, known), False
-    if kind in _KEEPING or kind == "ReduceMean":
+    if kind in _KEEPING:
         return _kept(node, given), False
     function = _function(node)
     return (None if function is None else moments.through(given, function)), False

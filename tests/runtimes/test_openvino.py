@@ -279,6 +279,6 @@ def test_a_signal_is_told_after_a_model_was_let_go_in_another_thread(convnet) ->
     assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
 
 
-def test_threads_that_ask_for_the_first_array_at_once_both_get_it(convnet) -> None:
+def test_threads_that_ask_for_the_first_array_at_once_all_get_it(convnet) -> None:
     done = alone(AT_ONCE, convnet)
     assert (done.returncode, done.stdout) == (0, "goes on\n"), done.stderr

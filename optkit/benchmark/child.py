@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # as in a process of its own.
 REST = 0.010
 SETTLE = 2_000_000
-MOST_ROUNDS = 1000
+ROUNDS = range(10, 1000)
 FEW_ROUNDS = 3
 PATIENCE = 1.0
 
@@ -196,11 +196,11 @@ def _rounds(
     """
     order = list(runners)
     length = sitting.ends - sitting.begins
-    least = plan.rounds if length >= sitting.whole else min(FEW_ROUNDS, plan.rounds)
+    least = ROUNDS.start if length >= sitting.whole else FEW_ROUNDS
     start = time.perf_counter() - sitting.begins
     gc.collect()
     gc.disable()
-    for done in range(MOST_ROUNDS):
+    for done in range(ROUNDS.stop):
         spent = time.perf_counter() - start
         tell("progress", done=min(spent, sitting.ends), total=sitting.whole)
         # A model that takes seconds per inference is not made to go through all the rounds.

@@ -51,11 +51,11 @@ class Plan:
 
     Attributes:
         contenders: the models.
-        seconds: time spent on each, beside loading and warming up.
+        seconds: time spent on each, beside loading and warming up; however short, there are at
+            least a few rounds.
         scenario: how load is offered, a file name under `scenarios` with hyphens.
         seed: of the order in which they take turns, and of arrivals.
         warmup: seconds after which a model is timed even if it is not steady yet.
-        rounds: turns that each takes at least, however short the time; fewer of slow models.
         sittings: how often the models are loaded anew at most, so that a ratio does not hang on
             where memory came to lie once.
         executed: whether the compiled graphs are read, for the precision of each operation; of
@@ -70,7 +70,6 @@ class Plan:
     scenario: str = "single-stream"
     seed: int = 0
     warmup: float = 3.0
-    rounds: int = 10
     sittings: int = 10
     executed: bool = True
     silence: float = 300.0
@@ -90,7 +89,7 @@ class Plan:
         """
         if not self.contenders:
             raise bad_input("nothing to measure", "name at least one model")
-        at_least_one = [("per_query", self.per_query), ("rounds", self.rounds)]
+        at_least_one = [("per_query", self.per_query)]
         at_least_one += [(f"batch of {one.name}", one.settings.batch) for one in self.contenders]
         for name, count in at_least_one:
             if count < 1:

@@ -31,9 +31,6 @@ Row = dict[str, Any]
 
 SCENARIOS = {"latency": "single-stream", "throughput": "offline"}
 WARMUP = 3.0
-GLANCES = 5
-"""Rounds of a short measurement at least."""
-
 LOW = 10
 """The percentile of the times that nothing disturbed."""
 
@@ -110,7 +107,7 @@ class Bench:
             self.shop.seed,
             warmup=min(WARMUP, seconds),
             executed=False,
-            **({} if seconds >= self.full else {"sittings": 1, "rounds": GLANCES}),
+            **({} if seconds >= self.full else {"sittings": 1}),
         )
         try:
             return measure(

@@ -121,7 +121,7 @@ def quantize_int8(artifact: Artifact, options: Options, context: Context) -> Out
         samples=samples,
         wishes=wishes(
             transformer=transformer,
-            derived=free and matched > 0,
+            free=free,
             **options.model_dump(exclude=_NOT_CHOICES),
         ),
         bounds=Bounds(options.min_sqnr_db, options.max_drop),

@@ -20,11 +20,12 @@ def wishes(
     fast_bias_correction: bool,
     overflow_fix: str,
     transformer: bool,
-    derived: bool,
+    free: bool,
 ) -> Wishes:
     """The candidates to try; the first of each choice is what `fast` takes.
 
-    Ranges that are derived from the source (`derived`) are not judged on inputs made up.
+    Without data (`free`) nothing is searched: inputs made up tell how far values reach, but what
+    fits them best, such as SmoothQuant's scales, need not fit real ones.
 
     Raises:
         OptkitError: what only one engine has is asked of the other (bad input).
@@ -39,7 +40,7 @@ def wishes(
             "leave engine out, or take first_layer or all",
         )
     engine = "optkit" if overflow_fix == "pairs" else engine
-    fast, thorough = effort == "fast" or derived, effort == "thorough"
+    fast, thorough = effort == "fast" or free, effort == "thorough"
     engines = either(engine, *(("optkit",) if fast else ("optkit", "nncf")))
     margins = _MARGINS if margin is None else (margin,)
     estimators = either(
@@ -55,9 +56,9 @@ def wishes(
         symmetric = (False, True)
     return Wishes(
         effort="fast" if fast else effort,
-        engines=("optkit",) if derived else engines,
+        engines=engines,
         estimators=estimators,
-        margins=(1.0,) if derived and margin is None else margins,
+        margins=(1.0,) if free and margin is None else margins,
         symmetric=symmetric,
         corrections=corrections,
         overflows=either(overflow_fix, "pairs", "none", *(["first_layer"] if thorough else [])),

@@ -10,7 +10,7 @@ from optkit.quantization.wishes import wishes
 OPEN = {
     "engine": "auto", "preset": "auto", "estimator": "auto", "margin": None,
     "bias_correction": "auto", "fast_bias_correction": True, "overflow_fix": "auto",
-    "transformer": False, "derived": False,
+    "transformer": False, "free": False,
 }  # fmt: skip
 
 
@@ -62,9 +62,9 @@ def test_what_the_user_says_is_not_varied():
     assert (only.correction, only.overflow, only.engine) == ("full", "all", "optkit")
 
 
-def test_ranges_that_are_derived_are_not_judged_on_inputs_made_up():
-    _, asked = tried(lambda _: 0.0, derived=True)
-    assert [(one.engine, one.margin) for one in asked] == [("optkit", 1.0)]
+def test_without_data_nothing_is_judged_on_inputs_made_up():
+    _, asked = tried(lambda _: 0.0, free=True, transformer=True)
+    assert [(one.engine, one.margin, one.smooth) for one in asked] == [("optkit", 1.0, False)]
 
 
 def test_pairs_are_optkits_own():

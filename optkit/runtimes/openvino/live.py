@@ -19,7 +19,8 @@ def stream(
 ) -> None:
     """Run a model on the processor, asynchronously, in float32 where it is not quantized.
 
-    As many samples are under way as the processor has streams; no more are held.
+    As many samples are under way as the processor has streams, and one waits its turn, so that no
+    stream is idle while outputs are looked at; no more are held.
 
     Args:
         model: an `openvino.Model`.
@@ -32,10 +33,8 @@ def stream(
     settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
     compiled = shared_core().compile_model(model, "CPU", settings)
     names = [(port.get_names(), port.get_node().get_friendly_name()) for port in compiled.inputs]
-    idle = [
-        compiled.create_infer_request()
-        for _ in range(int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
-    ]
+    most = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
+    idle = [compiled.create_infer_request() for _ in range(most)]
     busy: deque[tuple[int, Any]] = deque()
 
     def finish() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,6 @@ from optkit.quantization.sites import Sites
 
 if TYPE_CHECKING:
     import numpy as np
-
-    Arrays = Mapping[str, np.ndarray]
 
 Visit = Callable[[int, "list[np.ndarray]"], None]
 """Told of each sample, in order: its index and the outputs; they hold until it returns."""
@@ -51,11 +49,12 @@ class Tools:
         observed: a copy of the graph whose outputs are these figures, in order.
         inserted: a copy of the graph in 8 bits; see `quantization.ir.insert.inserted`.
         stream: runs a model on samples, in float32 where it is float, in integers where it is not;
-            memory is bounded by a few samples.
+            memory is bounded by a few samples. With `rough=True` in half precision, where that is
+            faster.
     """
 
     operations: Callable[[Any], Mapping[str, tuple[str, str]]]
     find_sites: Callable[[Any, Collection[str]], Sites]
     observed: Callable[[Any, Sequence[Figure]], Any]
     inserted: Callable[..., Any]
-    stream: Callable[[Any, Iterable[Arrays], Visit], None]
+    stream: Callable[..., None]

@@ -81,3 +81,20 @@ def test_nothing_is_collected_that_is_not_asked_for(tmp_path):
     assert means_of(seen) == {}
     assert not any(item.drawn for item in seen.values())
     assert {point.key for point in sites.points} == seen.keys()
+
+
+def test_ends_and_means_alone_are_told_by_half_precision(tmp_path):
+    model, tools = network("ir", tmp_path, False), tools_for("ir")
+    sites = tools.find_sites(model, ())
+    whole, rough = (
+        collect(tools, model, sites, SAMPLES, len(SAMPLES), values=values)
+        for values in (True, False)
+    )
+    for point in sites.points:
+        known, found = whole[point.key], rough[point.key]
+        assert np.allclose(found.high, known.high, rtol=0.02)
+        assert np.allclose(found.low, known.low, rtol=0.02)
+    known, found = means_of(whole), means_of(rough)
+    assert known.keys() == found.keys() != set()
+    for key, mean in known.items():
+        assert np.allclose(found[key], mean, atol=0.02 * np.abs(mean).max())

@@ -15,7 +15,11 @@ _MOST = 2**31 - 1
 
 
 def stream(
-    model: Any, samples: Iterable[Arrays], visit: Callable[[int, list[np.ndarray]], None]
+    model: Any,
+    samples: Iterable[Arrays],
+    visit: Callable[[int, list[np.ndarray]], None],
+    *,
+    rough: bool = False,  # noqa: ARG001  it has nothing rougher
 ) -> None:
     """Run a model on the processor, one sample after the other, each on all cores.
 
@@ -23,6 +27,7 @@ def stream(
         model: an `onnx.ModelProto`.
         samples: arrays by input name.
         visit: told of each sample in order: its index, and the outputs.
+        rough: whether less than float32 will do; this runtime has nothing that is faster.
     """
     import tempfile
     from pathlib import Path

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def stream(
-    model: Any, samples: Iterable[Arrays], visit: Callable[[int, list[np.ndarray]], None]
+    model: Any,
+    samples: Iterable[Arrays],
+    visit: Callable[[int, list[np.ndarray]], None],
+    *,
+    rough: bool = False,
 ) -> None:
     """Run a model on the processor, asynchronously, in float32 where it is not quantized.
 
@@ -26,12 +30,16 @@ def stream(
         model: an `openvino.Model`.
         samples: arrays by input name.
         visit: told of each sample in order: its index, and the outputs; they hold until it returns.
+        rough: in bfloat16 where the processor computes in it, which takes about half the time.
     """
     import numpy as np
     import openvino
 
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
-    compiled = shared_core().compile_model(model, "CPU", settings)
+    core = shared_core()
+    fast = rough and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    precision = "bf16" if fast else "f32"
+    settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
+    compiled = core.compile_model(model, "CPU", settings)
     names = [(port.get_names(), port.get_node().get_friendly_name()) for port in compiled.inputs]
     most = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
     idle = [compiled.create_infer_request() for _ in range(most)]

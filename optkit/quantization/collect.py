@@ -100,19 +100,24 @@ def ranges_of(
     margin: float = 1.0,
     symmetric: bool,
 ) -> dict[str, Range]:
-    """The range of each point, `margin` times as wide; points of a group share the widest."""
+    """The range of each point, `margin` times as wide; points of a group share the widest.
+
+    No range goes beyond where the values end by the operation that gives them.
+    """
     import numpy as np
 
     ends: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     points = list(points)
     for point in points:
-        ends.setdefault(point.group, []).append(ESTIMATORS[estimator](seen[point.key]))
+        low, high = ESTIMATORS[estimator](seen[point.key])
+        within = np.maximum(low * margin, point.ends[0]), np.minimum(high * margin, point.ends[1])
+        ends.setdefault(point.group, []).append(within)
     ranges = {}
     for point in points:
         shared = ends[point.group]
         low = shared[0][0] if len(shared) == 1 else np.min([item[0].min() for item in shared])
         high = shared[0][1] if len(shared) == 1 else np.max([item[1].max() for item in shared])
-        ranges[point.key] = fitted(low * margin, high * margin, symmetric=symmetric)
+        ranges[point.key] = fitted(low, high, symmetric=symmetric)
     return ranges
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from optkit.quantization.ends import NOWHERE
+
 
 @dataclass(frozen=True)
 class Point:
@@ -15,12 +17,14 @@ class Point:
         group: points of one group share a range, as the inputs of a concatenation do.
         per_channel: whether each channel along axis 1 may have a range of its own: all that read
             it are depthwise convolutions.
+        ends: what it never goes beyond, by the operation that gives it.
     """
 
     key: str
     readers: tuple[tuple[str, int], ...]
     group: str
     per_channel: bool = False
+    ends: tuple[float, float] = NOWHERE
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ import torch
 from openvino import opset13
 from torch import nn
 
+from optkit.quantization.collect import ranges_of
+from optkit.quantization.ends import NOWHERE
 from optkit.quantization.ir.insert import inserted
 from optkit.quantization.ir.names import operations
 from optkit.quantization.ir.observe import observed
 from optkit.quantization.ir.points import find_sites
 from optkit.quantization.onnx import graph as onnx_graph
-from optkit.quantization.ranges import fitted
+from optkit.quantization.ranges import Statistics, fitted
 from optkit.quantization.tools import Figure
 
 
@@ -188,3 +190,41 @@ def test_onnx_runs_in_integers(onnx_model, tmp_path):
     assert np.isfinite(session.run(None, {"image": image})[0]).all()
     assert kinds.count("QLinearConv") == 4
     assert not {"Conv", "FusedConv", "Gemm", "Relu"} & set(kinds)
+
+
+class Bounded(nn.Module):
+    """ReLU6, sigmoid and tanh, each before a Conv: (N, 3, 8, 8) -> (N, 3, 8, 8)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = (nn.Conv2d(3, 3, 1) for _ in range(3))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        x = self.second(torch.sigmoid(self.first(nn.functional.relu6(image))))
+        return self.third(torch.tanh(x))
+
+
+@pytest.mark.parametrize("opset", [9, 18])
+def test_operations_tell_where_their_values_end(opset, tmp_path):
+    """
+    Given: ReLU6 → Conv → sigmoid → Conv → tanh → Conv, in IR and in ONNX of two ages
+    Result: the points know it, and no range goes beyond, however wide the margin is
+    """
+    import onnx
+
+    network, example = Bounded().eval(), torch.randn(1, 3, 8, 8)
+    path = tmp_path / "model.onnx"
+    torch.onnx.export(network, (example,), path, dynamo=False, opset_version=opset)
+    for sites in (
+        find_sites(openvino.convert_model(network, example_input=example)),
+        onnx_graph.find_sites(onnx.load(path)),
+    ):
+        bounded = [point for point in sites.points if point.ends != NOWHERE]
+        assert [point.ends for point in bounded] == [(0, 6), (0, 1), (-1, 1)]
+        seen = {point.key: Statistics([np.float32(-9)], [np.float32(9)]) for point in bounded}
+        ranges = ranges_of(bounded, seen, "minmax", margin=1.5, symmetric=False)
+        for point in bounded:
+            low, high = point.ends
+            step = (high - low) / 254  # of which zero is one
+            assert ranges[point.key].low == pytest.approx(low, abs=step)
+            assert ranges[point.key].high == pytest.approx(high, abs=step)

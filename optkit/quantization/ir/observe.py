@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from optkit.quantization.ir.ends import ends_of
 from optkit.quantization.tools import Figure
-
-_RECTIFIED = frozenset({"Relu", "Sigmoid", "Softmax"})
-"""What gives nothing below zero: ranges start there, whatever the least value is."""
 
 
 def observed(model: Any, figures: Sequence[Figure]) -> Any:
@@ -38,8 +36,8 @@ def _figure(port: Any, figure: Figure) -> Any:
     rank = port.get_partial_shape().rank
     if not figure.reduction or rank.is_dynamic or not (axes := figure.axes(rank.get_length())):
         return port
-    rectified = port.get_node().get_type_name() in _RECTIFIED
-    if figure.reduction == "ReduceMin" and figure.along is None and rectified:
+    least = figure.reduction == "ReduceMin" and figure.along is None
+    if least and ends_of(port.get_node())[0] >= 0:  # a range holds zero, whatever is above it
         return opset13.constant(np.zeros([1] * rank.get_length(), np.float32)).output(0)
     reduce = {
         "ReduceMin": opset13.reduce_min, "ReduceMax": opset13.reduce_max,

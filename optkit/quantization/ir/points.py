@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from optkit.quantization.ir.ends import ends_of
 from optkit.quantization.ir.hoist import MOVES, Reading, hoist, is_float
 from optkit.quantization.ir.weights import is_constant
 from optkit.quantization.sites import Layer, Point, Sites
@@ -61,6 +62,7 @@ def find_sites(model: Any, ignored: Collection[str] = ()) -> Sites:
             tuple(readers[key]),
             next((groups[reading] for reading in readers[key] if reading in groups), key),
             all(_is_depthwise(by_name[name]) for name, _ in readers[key]),
+            ends_of(by_name[key.rpartition(":")[0]]),
         )
         for key in order
         if key in readers and not _is_quantized(by_name, key)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from optkit.graphs.onnx_graph import attribute
+from optkit.quantization.onnx.ends import ends_of
 from optkit.quantization.onnx.shapes import shapes
 from optkit.quantization.sites import Layer, Point, Sites
 
@@ -72,7 +73,12 @@ def find_sites(model: Any, ignored: Collection[str] = ()) -> Sites:
     order = [value.name for value in model.graph.input]
     order += [name for node in model.graph.node for name in node.output]
     points = tuple(
-        Point(key, tuple(readers[key]), next((groups[r] for r in readers[key] if r in groups), key))
+        Point(
+            key,
+            tuple(readers[key]),
+            next((groups[reading] for reading in readers[key] if reading in groups), key),
+            ends=ends_of(view.makers.get(key), fixed),
+        )
         for key in order
         if key in readers and not view.is_quantized(key)
     )

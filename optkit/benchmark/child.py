@@ -1,4 +1,6 @@
-"""The measuring process: `python -m optkit.benchmark.child`, a plan on stdin, JSON lines on stdout.
+"""The measuring process: `python -m optkit.benchmark.child`, plans on stdin, words on stdout.
+
+Each is a line of JSON. What is said to a plan ends with `done`.
 
 A crash in a library's native code ends this process and no other. Models take turns, so that
 whatever else the machine does meets all of them alike. Every turn is told as soon as it is over,
@@ -69,10 +71,11 @@ class Sitting:
 
 
 def main() -> None:
-    """Read a plan, measure, tell."""
+    """Read plan after plan, measure, tell."""
     tell = teller(only_voice())
-    _measure(plan_from_json(json.load(sys.stdin)), tell)
-    tell("done")
+    for line in sys.stdin:
+        _measure(plan_from_json(json.loads(line)), tell)
+        tell("done")
 
 
 def only_voice() -> IO[str]:
@@ -113,6 +116,8 @@ def _measure(plan: Plan, tell: Tell) -> None:
         length = rest if rest < 1.5 * length else length
         order = _rounds(plan, runners, Sitting(spent, spent + length, budget), shuffle, tell)
         spent += length
+    for runner in runners.values():
+        runner.close()
 
 
 def _anew(plan: Plan, scenario: Scenario) -> bool:

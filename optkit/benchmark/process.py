@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -20,15 +21,24 @@ from optkit.core.errors import OptkitError
 CHILD = (sys.executable, "-P", "-m", "optkit.benchmark.child")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Child:
-    """A running process, and the file that takes what libraries print."""
+    """A running process, the file that takes what libraries print, and whether it is at rest."""
 
     process: subprocess.Popen[bytes]
     chatter: IO[str]
+    idle: bool = True
+
+    def ask(self, plan: Plan) -> None:
+        """Give it a plan."""
+        assert self.process.stdin is not None
+        self.idle = False
+        with contextlib.suppress(BrokenPipeError):  # it died: its last words tell why
+            self.process.stdin.write(json.dumps(plan_to_json(plan)).encode() + b"\n")
+            self.process.stdin.flush()
 
     def words(self, silence: float) -> Iterator[dict[str, Any]]:
-        """What it says, until it says no more; asleep in between, so that no core is taken.
+        """What it says to a plan, until it is done; asleep in between, so that no core is taken.
 
         Raises:
             TimeoutError: nothing for `silence` seconds.
@@ -43,13 +53,52 @@ class Child:
                 self.process.wait()
                 return
             *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                yield json.loads(line)
+            for word in map(json.loads, lines):
+                self.idle = word["event"] == "done"
+                yield word
+                if self.idle:
+                    return
+
+
+Speak = Callable[[Plan], AbstractContextManager[Child]]
+"""Gives a plan to a process, for as long as it is listened to."""
 
 
 @contextlib.contextmanager
 def speak(plan: Plan, child: Sequence[str] = CHILD) -> Iterator[Child]:
     """Start a process and give it its plan; at the end nothing is left of it."""
+    with _started(child) as started:
+        started.ask(plan)
+        yield started
+
+
+@contextlib.contextmanager
+def kept_open() -> Iterator[Speak]:
+    """What gives plan after plan to one process, so that libraries are imported once.
+
+    A process that crashed, hangs or is not listened to any more makes way for another.
+    """
+    with contextlib.ExitStack() as stack:
+        known: list[Child] = []
+
+        @contextlib.contextmanager
+        def speak_again(plan: Plan) -> Iterator[Child]:
+            if not known:
+                known.append(stack.enter_context(_started(CHILD)))
+            (child,) = known
+            child.ask(plan)
+            try:
+                yield child
+            finally:
+                if not child.idle:
+                    known.clear()
+                    stack.close()
+
+        yield speak_again
+
+
+@contextlib.contextmanager
+def _started(child: Sequence[str]) -> Iterator[Child]:
     # Idle OpenMP threads that never stop spinning would slow every other model of the plan; the
     # rest between turns outlasts libgomp's default and one millisecond of libiomp's.
     env = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
@@ -62,11 +111,7 @@ def speak(plan: Plan, child: Sequence[str] = CHILD) -> Iterator[Child]:
             env=env | {"KMP_BLOCKTIME": "1"},
             start_new_session=True,
         )
-        assert process.stdin is not None
         try:
-            with contextlib.suppress(BrokenPipeError):  # it died at once: its last words tell why
-                process.stdin.write(json.dumps(plan_to_json(plan)).encode())
-                process.stdin.close()
             yield Child(process, chatter)
         finally:
             _end(process)
@@ -98,5 +143,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):  # of a plan that it did not live to read
+                pipe.close()

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from optkit.benchmark import scenarios
-from optkit.benchmark.process import crashed, hung, speak
+from optkit.benchmark.process import Speak, crashed, hung, speak
 from optkit.benchmark.scenarios import Turn
 from optkit.benchmark.spec import Contender, Plan
 from optkit.core import stats
@@ -45,7 +45,11 @@ class Measured:
     error: OptkitError | None = None
 
 
-def measure(plan: Plan, progress: Progress = lambda _done, _total: None) -> list[Row]:
+def measure(
+    plan: Plan,
+    progress: Progress = lambda _done, _total: None,
+    speaking: Speak = speak,
+) -> list[Row]:
     """Measure every contender; one row each, in the plan's order.
 
     A row has the manifest's keys, with `artifact` the contender's name and `speedup` None, and
@@ -63,6 +67,7 @@ def measure(plan: Plan, progress: Progress = lambda _done, _total: None) -> list
     Args:
         plan: what to measure.
         progress: called with (seconds done, seconds in all).
+        speaking: to which process; by itself, to one that is started for this plan.
 
     Raises:
         OptkitError: unknown scenario (bad input), or no contender could be measured: the first
@@ -73,7 +78,7 @@ def measure(plan: Plan, progress: Progress = lambda _done, _total: None) -> list
     known = [Measured() for _ in plan.contenders]
     try:
         with _terminable():
-            _run(plan, known, progress)
+            _run(plan, known, progress, speaking)
     except KeyboardInterrupt:
         stopped = OptkitError("interrupted before it was measured", "repeat it")
         raise Interrupted(_rows(plan, known, stopped)) from None
@@ -111,7 +116,7 @@ def compare(row: Mapping[str, Any], base: Mapping[str, Any]) -> Row | None:
     }
 
 
-def _run(plan: Plan, known: list[Measured], progress: Progress) -> None:
+def _run(plan: Plan, known: list[Measured], progress: Progress, speaking: Speak) -> None:
     """Measure in one process, and where a contender ends it, in another without that one."""
     resumes = scenarios.find(plan.scenario).RESUMES
     seconds = plan.seconds
@@ -119,16 +124,16 @@ def _run(plan: Plan, known: list[Measured], progress: Progress) -> None:
         _cut(known, left, keep=resumes)
         contenders = tuple(plan.contenders[at] for at in left)
         process = replace(plan, contenders=contenders, seconds=seconds)
-        spent = _listen(process, [known[at] for at in left], progress)
+        spent = _listen(process, [known[at] for at in left], progress, speaking)
         if spent is None:
             return
         seconds = max(seconds - spent / len(left), 1e-3) if resumes else seconds
 
 
-def _listen(plan: Plan, known: list[Measured], progress: Progress) -> float | None:
+def _listen(plan: Plan, known: list[Measured], progress: Progress, speaking: Speak) -> float | None:
     """Follow one process; None at its end, else the seconds until a contender ended it."""
     at, doing, spent = 0, "starting", 0.0
-    with speak(plan) as child:
+    with speaking(plan) as child:
         try:
             for word in child.words(plan.silence):
                 match word.pop("event"):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from optkit.benchmark.process import Speak, speak
 from optkit.benchmark.run import measure
 from optkit.benchmark.spec import Contender, Plan, write_inputs
 from optkit.catalogue import find_runtime
@@ -51,6 +52,7 @@ class Bench:
         full: seconds of the last rung.
         folder: where inputs are written.
         again: repeat what is known.
+        speaking: to which process.
         rows: the last row of each candidate.
         measured: how many measurements were made anew.
     """
@@ -62,6 +64,7 @@ class Bench:
     full: float
     folder: Path
     again: bool = False
+    speaking: Speak = speak
     rows: dict[str, Row] = field(default_factory=dict)
     measured: int = 0
 
@@ -83,7 +86,7 @@ class Bench:
             yield part
 
     def measure(self, names: Sequence[str], seconds: float, rung: int) -> dict[str, Sample]:
-        """Measure candidates in one child process, unless the store knows what came of it."""
+        """Measure candidates side by side, unless the store knows what came of it."""
         title = f"rung {rung}"
         self.shop.listen(Event("start", title, f"{len(names)} × {seconds:.2g} s"))
         fresh: list[bool] = []
@@ -115,6 +118,7 @@ class Bench:
                 lambda done, total: self.shop.listen(
                     Event("progress", title, "", round(done), round(total))
                 ),
+                self.speaking,
             )
         except OptkitError as error:  # not one could be measured: each tells for itself
             if len(names) > 1:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from optkit.benchmark.process import kept_open
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.events import Listener, silent
 from optkit.engine.data import Data
@@ -67,7 +68,11 @@ def tune(
     wanted = wanted or loaded.recipe.tune
     started = time.perf_counter()
     bounds = constraints(loaded, wanted)
-    with workplace(wishes) as store, tempfile.TemporaryDirectory() as folder:
+    with (
+        workplace(wishes) as store,
+        tempfile.TemporaryDirectory() as folder,
+        kept_open() as speaking,
+    ):
         shop, data = open_workshop(loaded, store, wishes, listen)
         variants = build_variants(loaded, shop, wanted.variants)
         groups = families(
@@ -85,6 +90,7 @@ def tune(
             wanted.seconds,
             Path(folder),
             wishes.remeasure,
+            speaking,
         )
         names = [[one.name for one in group] for group in fit]
         searching = time.perf_counter()

@@ -9,6 +9,7 @@ import models
 import pytest
 from models import ConvNet
 
+from optkit.benchmark.process import kept_open
 from optkit.benchmark.run import Interrupted, compare, measure
 from optkit.benchmark.spec import (
     Contender,
@@ -244,3 +245,27 @@ def test_sigterm_is_an_interrupt_too(folder):
     assert signal.getsignal(signal.SIGTERM) == handler
     (row,) = caught.value.rows
     assert "interrupted" in row["error"]["message"]
+
+
+def test_one_process_takes_plan_after_plan(folder):
+    """Until one of them ends it: the next plan starts another, and at the end none is left."""
+    before, one = _children(), contender(folder, "a")
+
+    def measured(speaking, **more):
+        (row,) = measure(Plan((one,), **QUICK), speaking=speaking, **more)
+        (pid,) = set(_children()) - set(before)
+        return pid, row["samples"]
+
+    with kept_open() as speaking:
+        assert _children() == before  # not before there is something to do
+        (first, samples), (second, more) = measured(speaking), measured(speaking)
+        assert first == second
+        assert min(samples, more) > 0
+        crashing = lambda *_: os.kill(first, signal.SIGSEGV)  # noqa: E731
+        with pytest.raises(OptkitError, match="SIGSEGV"):
+            measured(speaking, progress=crashing)
+        assert _children() == before
+        third, samples = measured(speaking)
+        assert third != first
+        assert samples > 0
+    assert _children() == before

@@ -1,4 +1,4 @@
-"""The profiling process: a plan on stdin, JSON lines on stdout.
+"""The profiling process: a plan on stdin, words on stdout, as lines of JSON.
 
 Profiling costs time itself. So the model is loaded twice, once as it is: both take turns in
 blocks, and the block that was disturbed least, the quickest, is the one that is told.
@@ -33,7 +33,7 @@ FEWEST = 3
 def main() -> None:
     """Read a plan, profile each of its models, tell."""
     tell = teller(only_voice())
-    plan = plan_from_json(json.load(sys.stdin))
+    plan = plan_from_json(json.loads(sys.stdin.readline()))
     for at, contender in enumerate(plan.contenders):
         tell("at", contender=at, doing="profiling")
         try:

@@ -18,7 +18,8 @@ from optkit.core.events import Listener, silent
 from optkit.core.signature import parse_input, spec_to_json
 from optkit.engine import preview as engine_preview
 from optkit.engine import run as engine_run
-from optkit.engine.run import DEFAULT, Result, Wishes
+from optkit.engine.run import Result
+from optkit.engine.workplace import DEFAULT, Wishes
 from optkit.recipe.gates import parse_gate
 from optkit.recipe.load import LoadedRecipe, from_flags, load_recipe
 from optkit.report.html import documents

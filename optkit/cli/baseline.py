@@ -12,7 +12,7 @@ from optkit.cli import options
 if TYPE_CHECKING:
     from optkit.console import Console
     from optkit.engine.baseline.update import Taken
-    from optkit.engine.run import Wishes
+    from optkit.engine.workplace import Wishes
 
 app = typer.Typer(
     help="Take and look at baselines: what gates hold later runs against.",
@@ -53,7 +53,7 @@ def update(
     from optkit.console.baseline import print_update
     from optkit.core.writing import check_folders
     from optkit.engine.baseline.update import keep
-    from optkit.engine.run import Wishes
+    from optkit.engine.workplace import Wishes
 
     check_folders(output)
     console = say.open_console(json=json, quiet=quiet)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optkit.core.errors import OptkitError
     from optkit.core.events import Listener
     from optkit.engine.bench import Bench
-    from optkit.engine.run import Wishes
+    from optkit.engine.workplace import Wishes
 
     Row = dict[str, Any]
 
@@ -89,8 +89,8 @@ def bench(
     from optkit.core.signature import parse_input
     from optkit.core.writing import check_folders, write_text
     from optkit.engine.bench import Bench, every_choice
-    from optkit.engine.run import Wishes
     from optkit.engine.timing import without_raw
+    from optkit.engine.workplace import Wishes
     from optkit.report.html import render_benchmark
 
     check_folders(raw, report)

@@ -45,7 +45,7 @@ def blame(
     from optkit.api import request
     from optkit.engine.blame import Asked, blame_model
     from optkit.engine.blame_run import blame_run, is_run
-    from optkit.engine.run import Wishes
+    from optkit.engine.workplace import Wishes
 
     asked = Asked(samples, min_cosine)
     wishes = Wishes(trusted=trust_code, remeasure=remeasure, cache=not no_cache, verbose=verbose)

@@ -48,7 +48,7 @@ def convert(
     from optkit.cli.reports import reporting
     from optkit.cli.running import run_loaded
     from optkit.console import open_console, print_json
-    from optkit.engine.run import Wishes
+    from optkit.engine.workplace import Wishes
     from optkit.recipe.save import check_place, save
 
     loaded = request(

@@ -28,8 +28,8 @@ def init(
     from optkit.core.errors import bad_input
     from optkit.core.signature import parse_input
     from optkit.core.writing import check_folders, write_text
-    from optkit.engine.run import Wishes, workplace
     from optkit.engine.starter import facts_of
+    from optkit.engine.workplace import Wishes, workplace
     from optkit.recipe.starter import starter
 
     check_folders(output)

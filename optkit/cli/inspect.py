@@ -20,8 +20,8 @@ def inspect(
     from optkit import console as say
     from optkit.core.signature import parse_input, signature_to_json, spec_from_json
     from optkit.engine.proof import summarise
-    from optkit.engine.run import Wishes, workplace
     from optkit.engine.source import prove, read_model
+    from optkit.engine.workplace import Wishes, workplace
 
     console = say.open_console(json=json, quiet=quiet)
     with workplace(Wishes(verbose=verbose)) as store:

@@ -8,7 +8,7 @@ from optkit.cli import options
 
 if TYPE_CHECKING:
     from optkit.console import Console
-    from optkit.engine.run import Wishes
+    from optkit.engine.workplace import Wishes
     from optkit.recipe.load import LoadedRecipe
 
 
@@ -22,7 +22,7 @@ def plan(
 ) -> None:
     """Show the steps and routes of a recipe, and what the store already holds."""
     from optkit.console import open_console
-    from optkit.engine.run import Wishes
+    from optkit.engine.workplace import Wishes
     from optkit.recipe.load import load_recipe
 
     loaded = load_recipe(recipe, set_ or ())

@@ -42,7 +42,7 @@ def run(
     from optkit.cli.several import run_several
     from optkit.console import open_console, print_json
     from optkit.engine.lock.document import find_lock
-    from optkit.engine.run import Wishes
+    from optkit.engine.workplace import Wishes
     from optkit.recipe.load import load_recipe
 
     wishes = Wishes(

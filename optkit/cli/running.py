@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from optkit.console import Console
-    from optkit.engine.run import Result, Wishes
+    from optkit.engine.run import Result
+    from optkit.engine.workplace import Wishes
     from optkit.recipe.load import LoadedRecipe
 
 

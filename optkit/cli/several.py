@@ -12,7 +12,7 @@ from optkit.core.errors import Exit, OptkitError, bad_input
 if TYPE_CHECKING:
     from optkit.cli.reports import Reports, Told
     from optkit.console import Console
-    from optkit.engine.run import Wishes
+    from optkit.engine.workplace import Wishes
     from optkit.recipe.load import LoadedRecipe
 
 # From the best end to the worst: how far it is from a result that holds what it promised.

@@ -48,7 +48,7 @@ def tune(
     from optkit.console.tune import print_tune
     from optkit.core.errors import bad_input
     from optkit.core.writing import check_folders, write_text
-    from optkit.engine.run import Wishes
+    from optkit.engine.workplace import Wishes
     from optkit.recipe.load import load_recipe
     from optkit.recipe.save import check_place
     from optkit.report.html import render_search

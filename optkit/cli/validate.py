@@ -33,7 +33,7 @@ def validate(
     from optkit.api import request
     from optkit.cli.reports import reporting
     from optkit.engine.comparison import check_model
-    from optkit.engine.run import Wishes
+    from optkit.engine.workplace import Wishes
 
     with reporting(None, junit, str(model)) as reports:
         loaded = request(

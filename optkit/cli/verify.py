@@ -22,8 +22,8 @@ def verify(
     """Check an output folder by itself: its files, its signature, what it answers."""
     from optkit import console as say
     from optkit.console.verify import print_failed, print_verify
-    from optkit.engine.run import Wishes
     from optkit.engine.verify.check import verify as check
+    from optkit.engine.workplace import Wishes
 
     console = say.open_console(json=json, quiet=quiet)
     found = check(folder, Wishes(trusted=trust_code, cache=not no_cache, verbose=verbose))

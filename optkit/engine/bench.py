@@ -19,8 +19,8 @@ from optkit.core.machine import cores
 from optkit.core.settings import Settings, chosen
 from optkit.core.signature import TensorSpec
 from optkit.engine.recognise import recognise
-from optkit.engine.run import Wishes, workplace
 from optkit.engine.source import Source, prove, read_model
+from optkit.engine.workplace import Wishes, workplace
 
 Row = dict[str, Any]
 Choices = Mapping[str, Sequence[Any]]

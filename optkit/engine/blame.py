@@ -15,8 +15,8 @@ from optkit.core.preprocessing import prepared_inputs, raw_inputs
 from optkit.engine.comparison import lowest, read_peer
 from optkit.engine.data import Data
 from optkit.engine.proof import summarise, validate
-from optkit.engine.run import Wishes, open_workshop, workplace
 from optkit.engine.stage import Workshop
+from optkit.engine.workplace import Wishes, open_workshop, workplace
 from optkit.recipe.load import LoadedRecipe
 from optkit.validate.bounds import BOUNDS
 

@@ -14,9 +14,9 @@ from optkit.engine.blame import Asked, look_into
 from optkit.engine.data import Data
 from optkit.engine.output import MANIFEST
 from optkit.engine.proof import validate
-from optkit.engine.run import Wishes, open_workshop, workplace
 from optkit.engine.stage import StepResult, Workshop, stages
 from optkit.engine.steps import reach, run_stage
+from optkit.engine.workplace import Wishes, open_workshop, workplace
 from optkit.planner import Target, make_plan
 from optkit.recipe.load import LoadedRecipe, load_recipe
 from optkit.recipe.model import Benchmark, Dataset

@@ -12,9 +12,9 @@ from optkit.core.events import Listener
 from optkit.engine.gates import judge as gates
 from optkit.engine.gates.measured import measured
 from optkit.engine.proof import summarise, validate
-from optkit.engine.run import Wishes, open_workshop, workplace
 from optkit.engine.source import prove, read_model
 from optkit.engine.stage import Workshop
+from optkit.engine.workplace import Wishes, open_workshop, workplace
 from optkit.recipe.load import LoadedRecipe
 from optkit.validate.bounds import BOUNDS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from optkit.core.events import silent
-from optkit.engine.run import Wishes, open_source, open_workshop, workplace
 from optkit.engine.steps import held
+from optkit.engine.workplace import Wishes, open_source, open_workshop, workplace
 from optkit.planner import Plan, Route, make_plan
 from optkit.recipe.load import LoadedRecipe
 

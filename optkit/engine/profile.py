@@ -14,7 +14,7 @@ from optkit.core.events import Event, Listener, unfailing
 from optkit.core.store import Store
 from optkit.engine.bench import Bench, contenders
 from optkit.engine.devices import PROCESSOR
-from optkit.engine.run import Wishes, workplace
+from optkit.engine.workplace import Wishes, workplace
 
 
 def profile_models(bench: Bench, wishes: Wishes, listen: Listener) -> list[Row]:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from optkit.benchmark import scenarios
-from optkit.catalogue import find_pass, runtime_of
+from optkit.catalogue import find_pass
 from optkit.core.artifact import Artifact
-from optkit.core.disk import disk_full, is_disk_full
 from optkit.core.errors import Exit, OptkitError
-from optkit.core.events import Listener, silent, unfailing
+from optkit.core.events import Listener, silent
 from optkit.core.signature import signature_to_json
-from optkit.core.store import Store, default_root
 from optkit.core.writing import to_json
 from optkit.engine.baseline.against import network_of, open_baseline, require_fitting, rival
 from optkit.engine.baseline.document import Baseline
-from optkit.engine.data import Data, looked_over, read_data
+from optkit.engine.data import Data, looked_over
 from optkit.engine.gates import judge as gates
 from optkit.engine.gates.measured import measured
 from optkit.engine.lock import drift
@@ -30,49 +25,17 @@ from optkit.engine.manifest import Proven, make_manifest, resolve_recipe, step_r
 from optkit.engine.output import MANIFEST, check_output, write_output
 from optkit.engine.parity import parity_of
 from optkit.engine.proof import summarise, validated
-from optkit.engine.quiet import aloud, quiet
-from optkit.engine.source import prove, read_model
 from optkit.engine.stage import Workshop, stages
 from optkit.engine.steps import Reached, reach, run_route
 from optkit.engine.timing import benchmark
 from optkit.engine.verify.kept import SUFFIX
-from optkit.planner import Plan, Target, baseline, make_plan
+from optkit.engine.workplace import DEFAULT, Wishes, open_workshop, workplace
+from optkit.planner import Target, baseline, make_plan
 from optkit.recipe.dump import dump
 from optkit.recipe.load import LoadedRecipe
-from optkit.recipe.model import Benchmark
 
 Documents = Callable[[dict[str, Any]], Mapping[str, str]]
 """Gives further files for the output folder, by name, from the manifest."""
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a user says beside the recipe.
-
-    Attributes:
-        trusted: the model's and the recipe's own code may run.
-        force: replace an output folder that optkit did not write.
-        remeasure: repeat validation and benchmark even where they are known.
-        cache: keep steps in the store, and take them from there.
-        verbose: let the libraries' own chatter through.
-        baseline: the file that the run is held against, before the one that the recipe names.
-        baseline_model: the model that the baseline was taken from, where the store lost it.
-        lock: the file that the run must be as.
-        anew: a baseline is being taken: there is none yet to be held against.
-    """
-
-    trusted: bool = False
-    force: bool = False
-    remeasure: bool = False
-    cache: bool = True
-    verbose: bool = False
-    baseline: Path | None = None
-    baseline_model: Path | None = None
-    lock: Path | None = None
-    anew: bool = False
-
-
-DEFAULT = Wishes()
 
 
 @dataclass(frozen=True)
@@ -151,84 +114,9 @@ def run(
     return Result(manifest, output, exit_code)
 
 
-@contextmanager
-def workplace(wishes: Wishes = DEFAULT) -> Iterator[Store]:
-    """The store to work in, with the libraries kept quiet; an error bears what they printed.
-
-    Without a cache it is a folder that is thrown away.
-
-    Raises:
-        OptkitError: the store cannot be written to (bad input), or its disk is full.
-    """
-    with ExitStack() as stack:
-        if wishes.cache:
-            store = stack.enter_context(Store(default_root()))
-        else:
-            place = stack.enter_context(tempfile.TemporaryDirectory(prefix="optkit-"))
-            store = stack.enter_context(Store(Path(place), lasting=False))
-        log = stack.enter_context(store.staging()) / "libraries.log"
-        try:
-            with aloud() if wishes.verbose else quiet(log):
-                yield store
-        except OptkitError as error:
-            error.log = log.read_text(errors="replace") if log.exists() else ""
-            raise
-        except OSError as error:
-            if is_disk_full(error, store.root):
-                raise disk_full("writing to the store", store.root) from error
-            raise
-
-
-def open_source(loaded: LoadedRecipe, store: Store, wishes: Wishes = DEFAULT) -> Artifact:
-    """The recipe's model, recognised, its signature as far as file and recipe tell.
-
-    Raises:
-        OptkitError: bad input.
-    """
-    model = loaded.recipe.model
-    return read_model(
-        loaded.resolve(model.path),
-        store,
-        inputs=[spec.tensor() for spec in model.inputs],
-        factory=model.factory,
-        trusted=wishes.trusted,
-        root=loaded.path.parent,
-    )
-
-
-def open_workshop(
-    loaded: LoadedRecipe, store: Store, wishes: Wishes, listen: Listener
-) -> tuple[Workshop, Data]:
-    """The proven source and its data: all that steps need.
-
-    Raises:
-        OptkitError: bad input.
-    """
-    opened = open_source(loaded, store, wishes)
-    # Refuse what cannot be reached, or not be timed, before anything is loaded.
-    plan = make_plan(loaded, opened.format)
-    if loaded.recipe.benchmark.enabled:
-        _check_benchmark(loaded.recipe.benchmark, plan)
-    source = prove(opened, store, loaded.recipe.seed)
-    data = read_data(loaded, source, trusted=wishes.trusted)
-    shop = Workshop(store, source, data.calibration, loaded.recipe.seed, unfailing(listen))
-    return shop, data
-
-
 def _uses_data(target: Target) -> bool:
     works = (work for route in target.routes for stage in stages(route) for work in stage)
     return any(work.uses_data for work in works)
-
-
-def _check_benchmark(wanted: Benchmark, plan: Plan) -> None:
-    for scenario in wanted.scenarios:
-        scenarios.find(scenario)
-    runtimes = [found for target in plan.targets if (found := runtime_of(target.format))]
-    for device in wanted.devices:
-        if device == "CPU":  # every runtime has it; asking one costs a cached run its quickness
-            continue
-        for _, runtime in runtimes:
-            runtime.check_device(device)
 
 
 def _prove(

@@ -13,8 +13,8 @@ from optkit.benchmark.process import kept_open
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.events import Listener, silent
 from optkit.engine.data import Data
-from optkit.engine.run import DEFAULT, Wishes, open_workshop, workplace
 from optkit.engine.stage import Workshop
+from optkit.engine.workplace import DEFAULT, Wishes, open_workshop, workplace
 from optkit.recipe.gates import Bound
 from optkit.recipe.load import LoadedRecipe
 from optkit.recipe.tuning import STATIC, TIMED, Objective, Tune

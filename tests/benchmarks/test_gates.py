@@ -12,7 +12,8 @@ from timing import busy_in_bursts, onnx_stack
 
 from optkit.core.errors import Exit
 from optkit.engine.baseline.update import from_folder, keep
-from optkit.engine.run import Wishes, run
+from optkit.engine.run import run
+from optkit.engine.workplace import Wishes
 from optkit.recipe.load import load_recipe
 
 pytestmark = pytest.mark.bench

@@ -20,7 +20,7 @@ import torch
 from timing import SECONDS
 
 from optkit.core.stats import paired_ratio
-from optkit.engine.run import DEFAULT, open_workshop, workplace
+from optkit.engine.workplace import DEFAULT, open_workshop, workplace
 from optkit.recipe.load import LoadedRecipe, from_flags
 from optkit.recipe.tuning import Tune
 from optkit.tune.measuring import Bench

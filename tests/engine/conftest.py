@@ -10,7 +10,8 @@ import pytest
 
 from optkit import catalogue
 from optkit.core import code
-from optkit.engine.run import DEFAULT, run
+from optkit.engine.run import run
+from optkit.engine.workplace import DEFAULT
 from optkit.recipe.load import from_flags
 
 # Threads that spin while they wait starve each other where several processes share few cores.

@@ -10,7 +10,7 @@ from optkit.benchmark.run import Interrupted
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.settings import Settings
 from optkit.engine.bench import Bench, bench_models, comparisons, every_choice
-from optkit.engine.run import DEFAULT
+from optkit.engine.workplace import DEFAULT
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from optkit.core.errors import Exit, OptkitError
 from optkit.core.events import silent
 from optkit.engine.blame import Asked, blame_model
 from optkit.engine.blame_run import blame_run, is_run
-from optkit.engine.run import DEFAULT
+from optkit.engine.workplace import DEFAULT
 
 BREAKS = """
 from onnx import numpy_helper

@@ -13,7 +13,7 @@ from running import cached
 
 from optkit.core import versions
 from optkit.core.code import _scan, code_digest
-from optkit.engine.run import DEFAULT
+from optkit.engine.workplace import DEFAULT
 
 WATCH = "model.doc_string = str(options.value)\nonnx.save(model, path)\nreturn Outcome(path)"
 DATA = WATCH.replace("str(options.value)", "str(sum(x['image'].sum() for x in context.samples()))")

@@ -7,7 +7,7 @@ from running import left_in_staging
 
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.store import Store
-from optkit.engine.run import Wishes
+from optkit.engine.workplace import Wishes
 
 SAVE = "onnx.save(model, path)\nreturn Outcome(path)"
 BREACHES = {

@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 from running import DIGITS, cached, content
 
-from optkit.engine.run import Wishes, run
+from optkit.engine.run import run
+from optkit.engine.workplace import Wishes
 from optkit.recipe.load import from_flags, load_recipe
 from optkit.recipe.save import save
 

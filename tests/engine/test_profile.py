@@ -11,7 +11,7 @@ from optkit.core.events import silent
 from optkit.core.settings import Settings
 from optkit.engine.bench import Bench
 from optkit.engine.profile import profile_models
-from optkit.engine.run import DEFAULT
+from optkit.engine.workplace import DEFAULT
 
 
 @pytest.fixture(autouse=True)

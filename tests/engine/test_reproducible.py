@@ -12,7 +12,8 @@ SCRIPT = """
 import json, os, sys, tempfile
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from optkit.engine.run import Wishes, run
+from optkit.engine.run import run
+from optkit.engine.workplace import Wishes
 from optkit.recipe.load import from_flags
 for number, wanted in enumerate(json.loads(sys.argv[1])):
     with tempfile.TemporaryDirectory() as store:

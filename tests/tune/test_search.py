@@ -10,7 +10,8 @@ import pytest
 
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.events import Event
-from optkit.engine.run import DEFAULT, Wishes, run
+from optkit.engine.run import run
+from optkit.engine.workplace import DEFAULT, Wishes
 from optkit.recipe.gates import Bound
 from optkit.recipe.load import LoadedRecipe, from_flags
 from optkit.recipe.tuning import Tune
@@ -224,7 +225,7 @@ def test_a_variant_that_cannot_be_made_is_told(place: Path) -> None:
 
 
 def test_all_that_can_be_made_is_tried_unless_named(place: Path) -> None:
-    from optkit.engine.run import open_workshop, workplace
+    from optkit.engine.workplace import open_workshop, workplace
     from optkit.tune.space import families
     from optkit.tune.variants import build_variants
 

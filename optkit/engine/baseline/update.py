@@ -18,7 +18,8 @@ from optkit.engine.baseline.document import (
 )
 from optkit.engine.baseline.take import make_baseline
 from optkit.engine.output import read_manifest
-from optkit.engine.run import Wishes, run
+from optkit.engine.run import run
+from optkit.engine.workplace import Wishes
 from optkit.recipe.load import LoadedRecipe, load_recipe
 
 Row = dict[str, Any]

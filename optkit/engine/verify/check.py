@@ -15,9 +15,9 @@ from optkit.engine.lock.document import FILE as LOCK
 from optkit.engine.lock.document import read_lock
 from optkit.engine.output import read_manifest
 from optkit.engine.proof import inference
-from optkit.engine.run import Wishes, workplace
 from optkit.engine.source import read_model
 from optkit.engine.verify.kept import Kept, read_kept, thinned
+from optkit.engine.workplace import Wishes, workplace
 
 Row = dict[str, Any]
 

@@ -12,7 +12,7 @@ from optkit.core.errors import Exit, OptkitError
 from optkit.core.events import silent
 from optkit.engine.baseline.document import read_baseline
 from optkit.engine.baseline.update import from_folder, from_recipe, keep
-from optkit.engine.run import Wishes
+from optkit.engine.workplace import Wishes
 from optkit.recipe.load import load_recipe
 
 QUICK = {"seconds": 0.3, "threads": 1}

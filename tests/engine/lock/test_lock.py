@@ -12,7 +12,8 @@ from optkit.core.errors import Exit, OptkitError
 from optkit.core.hashing import digest
 from optkit.engine.lock import document as locking
 from optkit.engine.lock.document import find_lock, read_lock
-from optkit.engine.run import Wishes, run
+from optkit.engine.run import run
+from optkit.engine.workplace import Wishes
 from optkit.recipe.load import load_recipe
 
 RECIPE = """\

@@ -9,8 +9,9 @@ from running import DIGITS
 from torch import nn
 
 from optkit.core.errors import Exit, OptkitError
-from optkit.engine.run import Wishes, run
+from optkit.engine.run import run
 from optkit.engine.verify.check import verify
+from optkit.engine.workplace import Wishes
 from optkit.recipe.load import from_flags
 
 

@@ -76,13 +76,16 @@ def speak(plan: Plan, child: Sequence[str] = CHILD) -> Iterator[Child]:
 def kept_open() -> Iterator[Speak]:
     """What gives plan after plan to one process, so that libraries are imported once.
 
-    A process that crashed, hangs or is not listened to any more makes way for another.
+    A process that ended, hangs or is not listened to any more makes way for another.
     """
     with contextlib.ExitStack() as stack:
         known: list[Child] = []
 
         @contextlib.contextmanager
         def speak_again(plan: Plan) -> Iterator[Child]:
+            if known and known[0].process.poll() is not None:  # between two plans
+                known.clear()
+                stack.close()
             if not known:
                 known.append(stack.enter_context(_started(CHILD)))
             (child,) = known

@@ -268,4 +268,6 @@ def test_one_process_takes_plan_after_plan(folder):
         third, samples = measured(speaking)
         assert third != first
         assert samples > 0
+        os.kill(third, signal.SIGKILL)  # as where memory runs out
+        assert measured(speaking)[0] != third
     assert _children() == before

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import models
 import pytest
 import torch
@@ -6,6 +8,7 @@ from torch import nn
 from optkit.catalogue import find_format
 from optkit.core.errors import Exit, OptkitError
 from optkit.core.signature import Dim, Signature, TensorSpec
+from optkit.data.synthesise import synthesise
 
 INT8 = 0.95
 """The cosine that INT8 has to reach."""
@@ -34,6 +37,11 @@ def ir(kind, tmp_path):
 def onnx(kind, tmp_path):
     path = models.onnx_file(kind, tmp_path / "source.onnx", dynamic_batch=True)
     return models.artifact("onnx", path)
+
+
+def data(model):
+    """Samples as a user gives them: on those that are made up nothing is searched."""
+    return replace(synthesise(model.signature.inputs, 16, 0, {}), origin="given")
 
 
 def precision(done):
@@ -197,15 +205,25 @@ def test_a_model_in_int8_stays_as_it_is(apply, tmp_path):
 
 @pytest.mark.parametrize("make", [ir, onnx])
 def test_the_best_candidate_is_taken_and_the_others_are_told(apply, tmp_path, make):
-    details = apply(
-        "quantize_int8", make(models.ConvNet, tmp_path), cosine=INT8, **OWN
-    ).outcome.details
+    given = make(models.ConvNet, tmp_path)
+    details = apply("quantize_int8", given, cosine=INT8, samples=data(given), **OWN).outcome.details
     assert details["held_back"] == 4
     scores = [row["sqnr_db"] for row in details["tried"]]
     assert details["sqnr_db"] == max(scores)
     assert len(scores) > 5
     assert details["chosen"].startswith("optkit")
     assert details["served"]["batch"] == 128 or make is ir
+
+
+def test_without_data_nothing_is_searched(apply, tmp_path):
+    """
+    Given: no samples but those made up, no BatchNorm in the source
+    Result: one way, and none held back to judge it on
+    """
+    details = apply("quantize_int8", ir(models.ConvNet, tmp_path), cosine=INT8).outcome.details
+    assert details["ranges"].startswith("16 synthesised samples")
+    assert "tried" not in details
+    assert "margin" not in details["chosen"]
 
 
 class Residual(torch.nn.Module):
@@ -230,7 +248,8 @@ def test_an_engine_that_fails_is_told_and_the_others_go_on(apply, tmp_path):
     path = tmp_path / "residual.onnx"
     image = torch.randn(1, 3, 8, 8)
     torch.onnx.export(Residual().eval(), (image,), str(path), input_names=["image"], dynamo=False)
-    done = apply("quantize_int8", models.artifact("onnx", path), cosine=0.9)
+    given = models.artifact("onnx", path)
+    done = apply("quantize_int8", given, cosine=0.9, samples=data(given))
     tried = done.outcome.details["tried"]
     assert done.outcome.details["chosen"].startswith("optkit")
     told = [row["refused"] for row in tried if "refused" in row]

@@ -12,14 +12,19 @@ from typing import Any
 
 import models
 import pytest
+import torch
 from peers import full, full_onnx, inputs_of, live, nncf_ways, onnxruntime_qdq, saved
 from quantizing import applied
 from timing import SECONDS
+from torch import nn
 
 from optkit.benchmark.run import compare, measure
 from optkit.benchmark.spec import Contender, Plan, write_inputs
 from optkit.core.artifact import Artifact
 from optkit.core.settings import Settings
+from optkit.engine.run import run
+from optkit.engine.workplace import Wishes
+from optkit.recipe.load import from_flags
 
 pytestmark = pytest.mark.bench
 
@@ -90,6 +95,40 @@ def test_speed_of_the_result(table, tmp_path, name, batch) -> None:
     table(f"{name}, batch {batch}: times as fast, one thread (not wholly below {SLOWER})", lines)
     for word, ratio in ratios.items():
         assert ratio["ci95"][1] >= SLOWER, word
+
+
+class Bells(nn.Module):
+    """Depthwise products with a bell curve behind each: (N, 3, H, W) -> (N, 8, H, W)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 1)
+        self.rest = nn.ModuleList(nn.Conv2d(8, 8, 1, groups=8) for _ in range(6))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        x = self.first(image)
+        for layer in self.rest:
+            x = torch.exp(-layer(x).square())
+        return x
+
+
+def test_a_network_that_loses_is_told_why(table, tmp_path) -> None:
+    """To round a large map for a layer of little work takes longer than the layer."""
+    path = tmp_path / "bells.pt"
+    torch.manual_seed(0)
+    torch.jit.trace(Bells().eval(), torch.randn(1, 3, 256, 256)).save(str(path))
+    flags = {"optkit": 1, "model": {"path": str(path)}, "to": "ir", "precision": "int8"}
+    recipe = from_flags({**flags, "benchmark": {"seconds": SECONDS, "threads": 1}})
+    *_, row = run(recipe, tmp_path / "out", Wishes(cache=False)).manifest["benchmark"]
+    lost = row["slower"]["operations"]
+    table(
+        "a network that loses by INT8, one thread",
+        [("against FP32", told(row["speedup"])), ("said to be slower than", row["slower"]["than"])]
+        + [(f"{one['name']} (ms)", one["ms"]) for one in lost],
+    )  # fmt: skip
+    assert row["speedup"]["verdict"] == "slower"
+    assert row["slower"]["than"] in {"fp32", "fp32 in bf16"}
+    assert any("fake_quantize" in one["name"] for one in lost)
 
 
 def has_bf16() -> bool:

@@ -10,26 +10,20 @@ so that what was measured outlives this process.
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import os
 import random
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import IO, TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import IO, Any
 
 from optkit.benchmark import scenarios
-from optkit.benchmark.scenarios import Load, Scenario, Turn
-from optkit.benchmark.spec import Contender, Plan, plan_from_json, read_inputs
-from optkit.benchmark.warmup import warm_up
+from optkit.benchmark.opening import Runner, Sessions, Tell, all_opened, identities, tell_failed
+from optkit.benchmark.scenarios import Scenario, Turn
+from optkit.benchmark.spec import Plan, plan_from_json
 from optkit.core.contract import Session
-from optkit.core.errors import OptkitError, root_cause
-from optkit.core.settings import Settings
-
-if TYPE_CHECKING:
-    import numpy as np
 
 # Worker threads of a library that has just run spin for a few milliseconds before they sleep, and
 # cost the next model up to 60 % on few cores. To forbid spinning would be no better: small models
@@ -43,22 +37,8 @@ PATIENCE = 1.0
 
 # What opening takes at most that counts as a library's import: the next time it goes quicker.
 IMPORTS = 10.0
-# A turn that takes longer, in nanoseconds, hardly notices at a glance whose the caches were.
-LONG = 50_000_000
 # Models are open twice while they are opened anew.
 LARGE = 10**9
-
-Tell = Callable[..., None]
-
-
-@dataclass(frozen=True)
-class Runner:
-    """A model that is ready to be measured; `settle` is None where its turns need none."""
-
-    load: Load
-    turn: Callable[[int], Turn]
-    close: Callable[[], None]
-    settle: Callable[[], object] | None
 
 
 @dataclass(frozen=True)
@@ -71,10 +51,10 @@ class Sitting:
 
 
 def main() -> None:
-    """Read plan after plan, measure, tell."""
-    tell = teller(only_voice())
+    """Read plan after plan, measure, tell; what the next plan has too stays open for it."""
+    tell, left = teller(only_voice()), dict[str, Session]()
     for line in sys.stdin:
-        _measure(plan_from_json(json.loads(line)), tell)
+        _measure(plan_from_json(json.loads(line)), left, tell)
         tell("done")
 
 
@@ -94,9 +74,17 @@ def teller(voice: IO[str]) -> Tell:
     return tell
 
 
-def _measure(plan: Plan, tell: Tell) -> None:
-    """Measure in sittings: the models are loaded anew for each, to lie elsewhere in memory."""
-    scenario = scenarios.find(plan.scenario)
+def _measure(plan: Plan, left: Sessions, tell: Tell) -> None:
+    """Measure in sittings: the models are loaded anew for each, to lie elsewhere in memory.
+
+    Args:
+        plan: what to measure.
+        left: the sessions that are open; in the end, those of this plan.
+        tell: tells of it.
+    """
+    scenario, known = scenarios.find(plan.scenario), identities(plan)
+    for stranger in left.keys() - set(known):
+        left.pop(stranger).close()
     order = list(range(len(plan.contenders)))
     shuffle = random.Random(plan.seed).shuffle  # noqa: S311  no secret hangs on it
     budget = plan.seconds * len(order)
@@ -105,9 +93,9 @@ def _measure(plan: Plan, tell: Tell) -> None:
     while spent < budget and order:
         began = time.perf_counter()
         unread = plan.executed and not runners
-        before, runners = runners, _all_opened(plan, order, scenario, unread, tell)
+        before, runners = runners, all_opened(plan, order, scenario, left, tell, unread=unread)
         for runner in before.values():
-            runner.close()
+            runner.session.close()
         opening = time.perf_counter() - began
         # To open the models anew takes no longer than to measure them.
         if spent or opening > IMPORTS + length:
@@ -116,75 +104,17 @@ def _measure(plan: Plan, tell: Tell) -> None:
         length = rest if rest < 1.5 * length else length
         order = _rounds(plan, runners, Sitting(spent, spent + length, budget), shuffle, tell)
         spent += length
-    for runner in runners.values():
-        runner.close()
+    for at, runner in runners.items():
+        if at in order:
+            left[known[at]] = runner.session
+        else:
+            runner.session.close()
 
 
 def _anew(plan: Plan, scenario: Scenario) -> bool:
     """Whether models are opened again: it pays, there is room, turns can be put together."""
     light = sum(one.artifact.bytes for one in plan.contenders) < LARGE
     return scenario.RESUMES and light and not plan.at_a_glance
-
-
-def _all_opened(
-    plan: Plan, order: list[int], scenario: Scenario, unread: bool, tell: Tell
-) -> dict[int, Runner]:
-    """The models that can be loaded; unread compiled graphs are read along the way."""
-    runners: dict[int, Runner] = {}
-    for at in order:
-        try:
-            runners[at] = _opened(plan, at, scenario, unread, tell)
-        except Exception as error:  # the others go on
-            _tell_failed(plan.contenders[at], at, error, tell)
-    return runners
-
-
-def _opened(plan: Plan, at: int, scenario: Scenario, unread: bool, tell: Tell) -> Runner:
-    contender = plan.contenders[at]
-    tell("at", contender=at, doing="loading")
-    settings = settled(contender.settings, scenario)
-    runtime = importlib.import_module(f"optkit.runtimes.{contender.runtime}")
-    arrays = batched(read_inputs(contender.inputs), settings.batch)
-    session: Session = runtime.open_session(contender.artifact, settings)
-    if settings.api != "async":
-        session = replace(session, submit=None)
-    tell("at", contender=at, doing="reading the compiled graph of")
-    executed = session.executed() if unread else {}
-    tell("at", contender=at, doing="warming up")
-    load = scenario.prepare(session, arrays, plan)
-    warm = warm_up(load.block, plan.warmup)
-    used = {
-        **session.settings,
-        "api": "sync" if session.submit is None else "async",
-        "batch": settings.batch,
-    }
-    tell("opened", contender=at, executed=executed, settings=used, warmup=warm.inferences)
-    settles = not plan.at_a_glance or warm.block_ns < LONG
-    settle = load.settle or (lambda: load.block(1))
-    turn = load.turns(warm.ns) if load.turns else lambda _: load.block(warm.block)
-    return Runner(load, turn, session.close, settle if settles else None)
-
-
-def settled(settings: Settings, scenario: Scenario) -> Settings:
-    """The settings with what the scenario, and the machine, put in place of None."""
-    threads = settings.threads
-    if threads is None and settings.device == "CPU":
-        threads = len(os.sched_getaffinity(0))
-    return replace(
-        settings,
-        hint=settings.hint or scenario.HINT,
-        api=settings.api or scenario.API,
-        threads=threads,
-    )
-
-
-def batched(arrays: dict[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
-    """The arrays repeated along their first axis."""
-    if batch == 1:
-        return arrays
-    return {name: array.repeat(batch, axis=0) for name, array in arrays.items() if array.ndim} | {
-        name: array for name, array in arrays.items() if not array.ndim
-    }
 
 
 def _rounds(
@@ -220,7 +150,7 @@ def _rounds(
             try:
                 turn = _turn(runners[at], done)
             except Exception as error:  # the others go on
-                _tell_failed(plan.contenders[at], at, error, tell)
+                tell_failed(plan.contenders[at], at, error, tell)
                 order.remove(at)
             else:
                 tell("turn", contender=at, **asdict(turn))
@@ -236,25 +166,6 @@ def _turn(runner: Runner, number: int) -> Turn:
         while time.perf_counter_ns() < settled:
             runner.settle()
     return runner.turn(number)
-
-
-def _tell_failed(contender: Contender, at: int, error: Exception, tell: Tell) -> None:
-    """Say which model it was that a library refused to run."""
-    if not isinstance(error, OptkitError):
-        batch = contender.settings.batch
-        fix = f"measure it with batch 1: {batch} may not fit its inputs" if batch > 1 else (
-            "check the inputs that it is fed: --input name=shape:dtype"
-        )  # fmt: skip
-        error = OptkitError(
-            f"{contender.name} fails in {contender.runtime}: {root_cause(error)}", fix
-        )
-    tell(
-        "failed",
-        contender=at,
-        message=error.message,
-        hint=error.hint,
-        exit=int(error.exit_code),
-    )
 
 
 if __name__ == "__main__":

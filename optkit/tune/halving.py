@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil
+from math import ceil, inf
 from typing import Literal
 
 from optkit.core.stats import Rounds, paired_ratio
@@ -17,8 +17,8 @@ from optkit.core.stats import Rounds, paired_ratio
 REACH = 1.5
 """How far behind the best a plain setting may be for its family to be looked into.
 
-Settings brought at most 1.4 times the plain ones' speed (PyTorch's, frozen and in batches of 8), 1.1
-times in OpenVINO.
+Settings brought at most 1.4 times the plain ones' speed (PyTorch's, frozen and in batches of 8),
+1.1 times in OpenVINO.
 """
 
 FACTOR = 3
@@ -68,6 +68,8 @@ class Standing:
         value: how many times as good as that rung's reference it is.
         low: the lower end of the 95 % interval of that.
         high: its upper end.
+        beside: the upper end of how many times as good it is as the best of its part. They had
+            their rounds in common, which tells more than either's ratio to the reference.
         sample: its last one.
         against: what it fell behind.
         over: how many times as good as the companion, and the interval's two ends, of the rung in
@@ -79,6 +81,7 @@ class Standing:
     value: float = 0.0
     low: float = 0.0
     high: float = 0.0
+    beside: float = inf
     sample: Sample = Sample()
     against: str | None = None
     over: tuple[float, float, float] | None = None
@@ -171,6 +174,7 @@ class _Race:
             base = reference if reference in measured else next(iter(measured), None)
             for name in part:
                 self._note(name, samples, base, companion, rung)
+            self._note_beside([name for name in part if samples[name].rounds])
             reference = reference or base
         self._lead()
 
@@ -187,7 +191,9 @@ class _Race:
         for family in families:
             plain = self.standings[family[0]]
             unable = plain.status == "failed"
-            far = best is not None and plain.high * REACH < self.standings[best].low
+            far = best is not None and (
+                plain.beside * REACH < 1 or plain.high * REACH < self.standings[best].low
+            )
             if far and not unable:  # to load it again would cost more than it can tell
                 self._update(family[0], status="slower", against=best)
             for name in family[1:]:
@@ -251,6 +257,12 @@ class _Race:
         beside = samples[companion] if companion else Sample()
         over = _times_as_good(own, beside) if beside.rounds else self.standings[name].over
         self._update(name, rung=rung, sample=own, value=value, low=low, high=high, over=over)
+
+    def _note_beside(self, part: Sequence[str]) -> None:
+        best = max(part, key=lambda name: self.standings[name].value, default="")
+        for name in part:
+            own, other = self.standings[name].sample, self.standings[best].sample
+            self._update(name, beside=_times_as_good(own, other)[2])
 
     def _lead(self) -> None:
         """The best of those that keep their constraints leads; failing these, the best of all."""

@@ -269,5 +269,18 @@ def test_one_process_takes_plan_after_plan(folder):
         assert third != first
         assert samples > 0
         os.kill(third, signal.SIGKILL)  # as where memory runs out
+        os.waitid(os.P_PID, third, os.WEXITED | os.WNOWAIT)
         assert measured(speaking)[0] != third
     assert _children() == before
+
+
+def test_what_the_next_plan_has_too_stays_open_for_it(folder):
+    one, other = contender(folder, "a"), contender(folder, "b")
+    with kept_open() as speaking:
+        measure(Plan((one,), **QUICK), speaking=speaking)
+        one.artifact.path.unlink()
+        both = measure(Plan((other, one), **QUICK), speaking=speaking)
+        assert all(row["samples"] > 0 for row in both)
+        measure(Plan((other,), **QUICK), speaking=speaking)  # here it is closed
+        with pytest.raises(OptkitError, match="a "):
+            measure(Plan((one,), **QUICK), speaking=speaking)

@@ -81,6 +81,28 @@ def test_far_families_are_not_looked_into() -> None:
     assert not any("far 2" in names for names, _ in machine.calls)
 
 
+def test_members_of_a_part_are_told_apart_by_their_own_rounds() -> None:
+    """However unsteady the reference is, to which both have ratios with wide intervals."""
+    draw = random.Random(0)
+    machine = Machine(
+        {"unsteady": 3.0, "half": 1.8, "half 2": 1.7, "best": 1.0, "best 2": 1.0}, noise=0.0
+    )
+
+    def measure(names: Sequence[str], seconds: float, rung: int) -> dict[str, Sample]:
+        found = machine(names, seconds, rung)
+        if "unsteady" in found:
+            rounds = found["unsteady"].rounds
+            found["unsteady"] = Sample([
+                [time * draw.uniform(0.3, 3) for time in one] for one in rounds
+            ])
+        return found
+
+    families = [["unsteady"], ["half", "half 2"], ["best", "best 2"]]
+    found = search(families, measure, parts, FULL)
+    assert found["half 2"].status == "far"
+    assert found["best 2"].rung is not None
+
+
 def test_the_leader_is_in_every_part() -> None:
     times = {f"{at:02}": 1.0 + at / 10 for at in range(20)}
     machine = Machine(times)

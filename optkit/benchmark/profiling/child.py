@@ -15,7 +15,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from optkit.benchmark import scenarios
-from optkit.benchmark.child import REST, Tell, batched, only_voice, settled, teller
+from optkit.benchmark.child import REST, only_voice, teller
+from optkit.benchmark.opening import Tell, batched, settled
 from optkit.benchmark.profiling import Probe
 from optkit.benchmark.spec import Contender, plan_from_json, read_inputs
 from optkit.core.errors import OptkitError, root_cause

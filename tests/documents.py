@@ -23,8 +23,11 @@ DOCUMENTS = [
 ]
 
 _BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
-# What a slow machine adds, and what differs from run to run.
-_OCCASIONAL = re.compile(r"^([\w -]+: \d+ of \d+|the machine was busy, .*)$")
+# What a slow machine adds, or one with half precision, and what differs from run to run.
+_OCCASIONAL = re.compile(
+    r"^([\w -]+: \d+ of \d+|the machine was busy, .*|\W*(speed)?\s+against fp32 in b?f16 .*)$"
+)
+_DIGEST = re.compile(r"(?<=sha256 )[0-9a-f]+")
 _NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?([kMG]\b)?")
 _VERDICT = re.compile(r"\b(faster|slower|no difference|too noisy)$")
 
@@ -78,7 +81,8 @@ def shape(text: str) -> list[str]:
     lines."""
     lines = []
     for line in text.splitlines():
-        kept = line if line.startswith(("$ ", "exit ")) else _NUMBER.sub("#", line)
+        said = line.startswith(("$ ", "exit "))
+        kept = line if said else _NUMBER.sub("#", _DIGEST.sub("#", line))
         kept = " ".join(_VERDICT.sub("(verdict)", kept.replace("─", " ").rstrip()).split())
         if kept and not _OCCASIONAL.match(line):
             lines.append(kept)

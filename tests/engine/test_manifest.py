@@ -140,9 +140,11 @@ def test_every_key_is_there(digits):
     manifest, lock = read(place / "out")
     assert manifest == json.loads(json.dumps(result.manifest))
     assert manifest["status"] == "ok"
-    assert [row["artifact"] for row in manifest["benchmark"]] == ["source", "fp32", "model.xml"]
-    assert manifest["benchmark"][2]["speedup"]["against"] == "fp32"
-    assert manifest["benchmark"][2]["speedup_vs_source"]["against"] == "source"
+    timed = {row["artifact"]: row for row in manifest["benchmark"]}
+    timed.pop("fp32 in bf16", None)  # where the processor computes in it
+    assert list(timed) == ["source", "fp32", "model.xml"]
+    assert timed["model.xml"]["speedup"]["against"] == "fp32"
+    assert timed["model.xml"]["speedup_vs_source"]["against"] == "source"
     assert {row["name"] for row in manifest["gates"]} == {
         "outputs", "precision", "cosine", "accuracy_drop", "speedup", "sqnr_db",
     }  # fmt: skip

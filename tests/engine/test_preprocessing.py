@@ -40,9 +40,8 @@ def test_onward_to_int8_with_calibration_and_benchmark(convert):
     assert first.manifest["status"] == "ok"
     assert first.manifest["validation"][0]["metric"]["drop"] <= 0.01
     assert first.manifest["artifacts"][0]["precision"]["achieved"].keys() == {"int8"}
-    assert {row["artifact"] for row in first.manifest["benchmark"]} == {
-        "source", "fp32", "model.xml"
-    }  # fmt: skip
+    timed = {row["artifact"] for row in first.manifest["benchmark"]}
+    assert timed - {"fp32 in bf16"} == {"source", "fp32", "model.xml"}
     again = convert(DIGITS / "digits.pt", to="ir", passes=passes, data=DATA, benchmark=QUICK)
     assert cached(again) == [True] * len(again.manifest["steps"])
 

@@ -27,7 +27,7 @@ _BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 _OCCASIONAL = re.compile(
     r"^([\w -]+: \d+ of \d+|the machine was busy, .*|\W*(speed)?\s+against fp32 in b?f16 .*)$"
 )
-_DIGEST = re.compile(r"(?<=sha256 )[0-9a-f]+")
+_DIGEST = re.compile(r"\bsha256 +[0-9a-f]+")
 _NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?([kMG]\b)?")
 _VERDICT = re.compile(r"\b(faster|slower|no difference|too noisy)$")
 

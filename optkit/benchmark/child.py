@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from optkit.benchmark import scenarios
-from optkit.benchmark.opening import Runner, Sessions, Tell, all_opened, identities, tell_failed
+from optkit.benchmark.opening import Runner, Tell, all_opened, identities, tell_failed
 from optkit.benchmark.scenarios import Scenario, Turn
 from optkit.benchmark.spec import Plan, plan_from_json
 from optkit.core.contract import Session
@@ -74,17 +74,18 @@ def teller(voice: IO[str]) -> Tell:
     return tell
 
 
-def _measure(plan: Plan, left: Sessions, tell: Tell) -> None:
+def _measure(plan: Plan, left: dict[str, Session], tell: Tell) -> None:
     """Measure in sittings: the models are loaded anew for each, to lie elsewhere in memory.
 
     Args:
         plan: what to measure.
-        left: the sessions that are open; in the end, those of this plan.
+        left: the sessions that are open, by `identities`; in the end, those of this plan.
         tell: tells of it.
     """
     scenario, known = scenarios.find(plan.scenario), identities(plan)
     for stranger in left.keys() - set(known):
         left.pop(stranger).close()
+    ready = {at: left.pop(key) for at, key in enumerate(known) if key in left}
     order = list(range(len(plan.contenders)))
     shuffle = random.Random(plan.seed).shuffle  # noqa: S311  no secret hangs on it
     budget = plan.seconds * len(order)
@@ -93,7 +94,7 @@ def _measure(plan: Plan, left: Sessions, tell: Tell) -> None:
     while spent < budget and order:
         began = time.perf_counter()
         unread = plan.executed and not runners
-        before, runners = runners, all_opened(plan, order, scenario, left, tell, unread=unread)
+        before, runners = runners, all_opened(plan, order, scenario, ready, tell, unread=unread)
         for runner in before.values():
             runner.session.close()
         opening = time.perf_counter() - began

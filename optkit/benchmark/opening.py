@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,9 +24,6 @@ LONG = 50_000_000
 
 Tell = Callable[..., None]
 
-Sessions = MutableMapping[str, Session]
-"""Sessions that the plan before left open, by `identities`."""
-
 
 @dataclass(frozen=True)
 class Runner:
@@ -44,7 +41,13 @@ def identities(plan: Plan) -> list[str]:
 
 
 def all_opened(
-    plan: Plan, order: list[int], scenario: Scenario, left: Sessions, tell: Tell, *, unread: bool
+    plan: Plan,
+    order: list[int],
+    scenario: Scenario,
+    left: dict[int, Session],
+    tell: Tell,
+    *,
+    unread: bool,
 ) -> dict[int, Runner]:
     """The models that can be loaded, by their place in the plan.
 
@@ -52,15 +55,14 @@ def all_opened(
         plan: what is measured.
         order: places in the plan.
         scenario: that of the plan.
-        left: sessions that are taken from here instead of being opened.
+        left: sessions by place, which are taken from here instead of being opened.
         tell: tells of it.
         unread: whether compiled graphs are read along the way.
     """
-    known = identities(plan)
     runners: dict[int, Runner] = {}
     for at in order:
         try:
-            session = left.pop(known[at], None)
+            session = left.pop(at, None)
             runners[at] = _opened(plan, at, scenario, session, tell, unread=unread)
         except Exception as error:  # the others go on
             tell_failed(plan.contenders[at], at, error, tell)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from optkit.quantization.sites import Sites
 
 if TYPE_CHECKING:
     import numpy as np
+
+    Arrays = Mapping[str, np.ndarray]
 
 Visit = Callable[[int, "list[np.ndarray]"], None]
 """Told of each sample, in order: its index and the outputs; they hold until it returns."""
@@ -39,6 +41,14 @@ class Figure:
         return tuple(axis for axis in range(rank) if axis not in kept)
 
 
+class Stream(Protocol):
+    """Runs a model on samples; `rough` says that half precision will do, where it is faster."""
+
+    def __call__(
+        self, model: Any, samples: Iterable[Arrays], visit: Visit, *, rough: bool = False
+    ) -> None: ...
+
+
 @dataclass(frozen=True)
 class Tools:
     """Functions on the live models of one format.
@@ -49,12 +59,11 @@ class Tools:
         observed: a copy of the graph whose outputs are these figures, in order.
         inserted: a copy of the graph in 8 bits; see `quantization.ir.insert.inserted`.
         stream: runs a model on samples, in float32 where it is float, in integers where it is not;
-            memory is bounded by a few samples. With `rough=True` in half precision, where that is
-            faster.
+            memory is bounded by a few samples.
     """
 
     operations: Callable[[Any], Mapping[str, tuple[str, str]]]
     find_sites: Callable[[Any, Collection[str]], Sites]
     observed: Callable[[Any, Sequence[Figure]], Any]
     inserted: Callable[..., Any]
-    stream: Callable[..., None]
+    stream: Stream

@@ -68,8 +68,6 @@ class Standing:
         value: how many times as good as that rung's reference it is.
         low: the lower end of the 95 % interval of that.
         high: its upper end.
-        beside: the upper end of how many times as good it is as the best of its part. They had
-            their rounds in common, which tells more than either's ratio to the reference.
         sample: its last one.
         against: what it fell behind.
         over: how many times as good as the companion, and the interval's two ends, of the rung in
@@ -81,7 +79,6 @@ class Standing:
     value: float = 0.0
     low: float = 0.0
     high: float = 0.0
-    beside: float = inf
     sample: Sample = Sample()
     against: str | None = None
     over: tuple[float, float, float] | None = None
@@ -129,8 +126,8 @@ def search(
     final = len(lengths) - 1
     plain = [family[0] for family in families]
     if len(plain) < len(race.standings):
-        race.run(plain, lengths[0], 0)
-        race.look_into(families)
+        parts = race.run(plain, lengths[0], 0)
+        race.look_into(families, parts)
     for rung, length in enumerate(lengths):
         names = race.unmeasured() if rung == 0 < final else race.going_on()
         if rung in {0, final} or len(names) > _FEW:
@@ -162,24 +159,27 @@ class _Race:
 
     def run(
         self, names: Sequence[str], length: float, rung: int, companion: str | None = None
-    ) -> None:
-        """Measure members part by part, each part along with the reference."""
-        reference = self.leader
+    ) -> list[Sequence[str]]:
+        """Measure members part by part, each along with the reference; returns the parts."""
+        reference, parts = self.leader, list(self.split(names))
         if all(self.standings[name].over for name in names):
             companion = None
-        for part in self.split(names):
+        for part in parts:
             wanted = dict.fromkeys(name for name in (reference, *part, companion) if name)
             samples = self.measure(list(wanted), length, rung)
             measured = [name for name in wanted if samples[name].rounds]
             base = reference if reference in measured else next(iter(measured), None)
             for name in part:
                 self._note(name, samples, base, companion, rung)
-            self._note_beside([name for name in part if samples[name].rounds])
             reference = reference or base
         self._lead()
+        return parts
 
-    def look_into(self, families: Sequence[Sequence[str]]) -> None:
+    def look_into(self, families: Sequence[Sequence[str]], parts: Sequence[Sequence[str]]) -> None:
         """Leave out the families whose plainest member failed or is far behind.
+
+        Far behind the leader, or behind the best of its part: these two had their rounds in common,
+        which tells more than either's ratio to the reference.
 
         The leader is the reference of what is measured from here on: the others' values are told
         by it from now on.
@@ -188,11 +188,13 @@ class _Race:
         by = self.standings[best].value if best else 1.0
         for name, at in self.standings.items():
             self._update(name, value=at.value / by, low=at.low / by, high=at.high / by)
+        beside = self._beside(parts)
         for family in families:
             plain = self.standings[family[0]]
             unable = plain.status == "failed"
             far = best is not None and (
-                plain.beside * REACH < 1 or plain.high * REACH < self.standings[best].low
+                beside.get(family[0], inf) * REACH < 1
+                or plain.high * REACH < self.standings[best].low
             )
             if far and not unable:  # to load it again would cost more than it can tell
                 self._update(family[0], status="slower", against=best)
@@ -258,11 +260,16 @@ class _Race:
         over = _times_as_good(own, beside) if beside.rounds else self.standings[name].over
         self._update(name, rung=rung, sample=own, value=value, low=low, high=high, over=over)
 
-    def _note_beside(self, part: Sequence[str]) -> None:
-        best = max(part, key=lambda name: self.standings[name].value, default="")
-        for name in part:
-            own, other = self.standings[name].sample, self.standings[best].sample
-            self._update(name, beside=_times_as_good(own, other)[2])
+    def _beside(self, parts: Sequence[Sequence[str]]) -> dict[str, float]:
+        """The upper end of how many times as good each is as the best of its part."""
+        found: dict[str, float] = {}
+        for part in parts:
+            ran = [name for name in part if self.standings[name].sample.rounds]
+            best = max(ran, key=lambda name: self.standings[name].value, default="")
+            for name in ran:
+                own, other = self.standings[name].sample, self.standings[best].sample
+                found[name] = _times_as_good(own, other)[2]
+        return found
 
     def _lead(self) -> None:
         """The best of those that keep their constraints leads; failing these, the best of all."""

@@ -45,8 +45,8 @@ OURS = """
 import json, sys, time, numpy, torch, openvino, nncf
 from pathlib import Path
 from optkit.core.events import silent
-from optkit.engine.workplace import Wishes, open_workshop, workplace
 from optkit.engine.steps import reach
+from optkit.engine.workplace import Wishes, open_workshop, workplace
 from optkit.planner import make_plan
 from optkit.recipe.load import from_flags
 

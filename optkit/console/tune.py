@@ -88,9 +88,9 @@ def _loss(fidelity: Mapping[str, float | None]) -> str:
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:
-    """Why the others are out, those of one reason together."""
+    """Why the others are out, those of one reason together; what is another's double last."""
     groups: dict[str, list[str]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row["status"] == "same"):
         told = f"{row['status']}: {row['reason']}" if row["reason"] else row["status"]
         groups.setdefault(told, []).append(row["name"])
     lines = [

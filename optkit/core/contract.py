@@ -154,6 +154,12 @@ class Runtime(Protocol):
             OptkitError: bad input, told with what there is.
         """
 
+    def resolved(self, settings: Settings) -> Mapping[str, Any] | None:
+        """What settings come to on this machine: equal ones run every model alike.
+
+        None where that hangs on the model, or they cannot be had.
+        """
+
     def open_session(self, artifact: Artifact, settings: Settings) -> Session:
         """Load the model on the device, as the settings say; None stands for the runtime's choice.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from queue import SimpleQueue
 from threading import Lock, Semaphore, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optkit.core.settings import Settings
 
@@ -45,6 +45,11 @@ def shared_out(settings: Settings) -> Share:
     streams = settings.streams or (many if settings.hint == "throughput" else 1)
     divided = settings.threads is not None or streams > 1
     return Share(streams, max(1, cores // streams) if divided else None, settings.nireq or streams)
+
+
+def resolved(settings: Settings) -> dict[str, Any]:
+    """What settings come to in a runtime that does not share out by itself."""
+    return asdict(settings) | asdict(shared_out(settings)) | {"hint": None}
 
 
 def side_by_side(

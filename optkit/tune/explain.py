@@ -11,6 +11,13 @@ from optkit.recipe.tuning import STATIC
 
 Row = Mapping[str, Any]
 
+_LEFT = {
+    "missed": "too far from the source",
+    "failed": "that do not run",
+    "same": "the same as others under another name",
+    "not tried": "not tried as their family is far behind",
+    "not made": "that cannot be made",
+}
 _BEST = {"latency": "the fastest answer", "throughput": "the most inputs per second"}
 
 
@@ -87,12 +94,7 @@ def _when(row: Row) -> str:
     match row["status"]:
         case "slower":
             return f"slower after rung {row['rung']}"
-        case "missed" if row["rung"] is None:
-            return "too far from the source"
-        case "missed":
+        case "missed" if row["rung"] is not None:
             return f"beyond a bound in rung {row['rung']}"
-        case "failed":
-            return "that do not run"
-        case "not tried":
-            return "not tried as their family is far behind"
-    return "that cannot be made"
+        case status:
+            return _LEFT[status]

@@ -25,8 +25,9 @@ from optkit.engine.stage import Workshop
 from optkit.recipe.gates import Bound
 from optkit.recipe.tuning import TIMED
 from optkit.tune.fidelity import excess
-from optkit.tune.halving import Sample
+from optkit.tune.identity import identity
 from optkit.tune.space import Candidate
+from optkit.tune.standing import Sample
 
 Row = dict[str, Any]
 
@@ -84,6 +85,10 @@ class Bench:
             weight += own
         if part:
             yield part
+
+    def identity(self, name: str) -> str | None:
+        """What a candidate comes to, by what is known of it so far."""
+        return identity(self.candidates[name], SCENARIOS[self.objective], self.rows.get(name))
 
     def measure(self, names: Sequence[str], seconds: float, rung: int) -> dict[str, Sample]:
         """Measure candidates side by side, unless the store knows what came of it."""

@@ -10,9 +10,10 @@ from optkit.core.settings import chosen
 from optkit.core.stats import ALIKE
 from optkit.tune.fidelity import Fidelity
 from optkit.tune.front import axes, front
-from optkit.tune.halving import REACH, Standing
 from optkit.tune.measuring import timed, undisturbed
+from optkit.tune.race import REACH
 from optkit.tune.space import Candidate
+from optkit.tune.standing import Standing
 
 Row = dict[str, Any]
 
@@ -103,6 +104,7 @@ def _end(one: Entry, pick: Entry | None, objective: str) -> tuple[str, str | Non
         "missed": ("missed", f"{missed} {where}"),
         "slower": ("slower", f"than {standing.against} {where}"),
         "far": ("not tried", far),
+        "same": ("same", f"its settings come to those of {standing.against}"),
         "unable": ("not tried", f"{standing.against} does not run"),
     }
     return ends.get(standing.status) or _held(one, pick, standing, objective)

@@ -20,11 +20,12 @@ from optkit.recipe.load import LoadedRecipe
 from optkit.recipe.tuning import STATIC, TIMED, Objective, Tune
 from optkit.tune.explain import explain
 from optkit.tune.fidelity import Fidelity, fidelity
-from optkit.tune.halving import Standing, search
+from optkit.tune.halving import search
 from optkit.tune.measuring import SCENARIOS, Bench
 from optkit.tune.reproduce import reproducing
 from optkit.tune.rows import Entry, rows_of
 from optkit.tune.space import Candidate, families, source_as_it_is
+from optkit.tune.standing import Standing
 from optkit.tune.variants import Variant, build_variants
 
 
@@ -95,7 +96,12 @@ def tune(
         names = [[one.name for one in group] for group in fit]
         searching = time.perf_counter()
         standings = search(
-            names, bench.measure, bench.split, wanted.seconds, source.name if names else None
+            names,
+            bench.measure,
+            bench.split,
+            wanted.seconds,
+            source.name if names else None,
+            bench.identity,
         )
         searched = time.perf_counter() - searching
     _refuse_what_never_runs(standings, bench)

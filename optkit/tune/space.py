@@ -59,6 +59,9 @@ def families(
 ) -> list[list[Candidate]]:
     """Every candidate, in families of one model, device and arithmetic, the plainest first.
 
+    Light models come first: the others are compared with what is measured first, and a fast one
+    tells more.
+
     Args:
         variants: the models; those without an artifact are passed over.
         devices: device words.
@@ -77,7 +80,13 @@ def families(
                 one = Candidate(variant, settings)
                 key = (variant.word, *(getattr(settings, name) for name in _OF_FAMILY))
                 found.setdefault(key, []).append(one)
-    return list(found.values())
+    return sorted(found.values(), key=_weight)
+
+
+def _weight(family: Sequence[Candidate]) -> int:
+    artifact = family[0].variant.artifact
+    assert artifact is not None
+    return artifact.bytes
 
 
 def source_as_it_is(source: Artifact) -> Candidate:

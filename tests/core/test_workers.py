@@ -6,7 +6,7 @@ import time
 import pytest
 
 from optkit.core.settings import Settings
-from optkit.core.workers import shared_out, side_by_side
+from optkit.core.workers import resolved, shared_out, side_by_side
 
 
 def names():
@@ -100,3 +100,9 @@ def test_a_lane_that_cannot_be_entered_hands_its_error_over():
 def test_shares(settings, streams, threads, nireq):
     share = shared_out(Settings(**settings))
     assert (share.streams, share.threads, share.nireq) == (streams, threads, nireq)
+
+
+def test_settings_come_to_what_they_share_out():
+    asked = Settings(hint="throughput", threads=2)
+    assert resolved(asked) == resolved(Settings(hint="latency", threads=2, streams=2))
+    assert resolved(asked) != resolved(Settings(hint="throughput", threads=2, streams=1))

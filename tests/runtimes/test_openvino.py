@@ -1,5 +1,6 @@
 """OpenVINO runs IR as the settings say, and hands out arrays that numpy reads right."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -139,6 +140,21 @@ def test_settings_are_what_openvino_says(convnet, settings, used):
     (out,) = opened.infer(feed(ConvNet)).values()
     np.testing.assert_allclose(out, truth(ConvNet).numpy(), atol=1e-5)
     json.dumps(opened.settings)
+
+
+def test_settings_that_come_to_the_same_run_alike(convnet):
+    ran = {}
+    for hint, streams in itertools.product(("latency", "throughput"), (None, 1, 2)):
+        asked = {"hint": hint, "streams": streams, "threads": 2}
+        found = runtime.resolved(Settings(**asked))
+        assert (found is None) == (hint == "throughput" and streams is None)
+        if found:
+            opened = runtime.open_session(models.artifact("ir", convnet), Settings(**asked))
+            used = {name: value for name, value in opened.settings.items() if name != "hint"}
+            ran.setdefault(json.dumps(found), []).append((used, opened.executed()))
+    assert sorted(len(alike) for alike in ran.values()) == [2, 3]
+    for first, *others in ran.values():
+        assert all(other == first for other in others)
 
 
 def test_hetero_says_which_part_runs_where(convnet):

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from optkit.core.stats import paired_ratio
-from optkit.tune.halving import REACH, Sample, rung_seconds, search
+from optkit.tune.halving import rung_seconds, search
+from optkit.tune.race import REACH
+from optkit.tune.standing import Sample
 
 FULL = 5.0
 LOADING = 0.5
@@ -152,6 +154,32 @@ def test_the_companion_is_measured_once_beside_those_that_came_on() -> None:
         rung_seconds(FULL)[1]
     ]
     assert all((at.over is None) == (at.rung == 0) for at in found.values())
+
+
+def test_a_member_under_two_names_is_measured_once() -> None:
+    times = {"a": 1.0, "b": 1.1, "a again": 1.0, "b again": 1.1, "c": 1.2}
+    machine = Machine(times)
+    found = search([list(times)], machine, parts, FULL, identity=lambda name: name[0])
+    for name in ("a", "b"):
+        again = found[f"{name} again"]
+        assert (again.status, again.against, again.rung) == ("same", name, None)
+    assert {name for names, _ in machine.calls for name in names} == {"a", "b", "c"}
+
+
+def test_what_shows_to_be_another_when_it_is_measured_goes_no_further() -> None:
+    """A runtime that chooses by the model tells what it chose once it has run."""
+    times = {"a": 1.0, "b": 1.1, "by the model": 1.1, "c": 1.2}
+    machine = Machine(times)
+
+    def identity(name: str) -> str | None:
+        ran = any(name in names for names, _ in machine.calls)
+        return "b" if name == "by the model" and ran else name if name == "b" else None
+
+    found = search([list(times)], machine, parts, FULL, identity=identity)
+    (one, other) = (found["b"], found["by the model"])
+    same, first = (one, "by the model") if one.status == "same" else (other, "b")
+    assert (same.status, same.against, same.rung) == ("same", first, 0)
+    assert found[first].status != "same"
 
 
 def test_what_fails_is_told_and_its_family_left() -> None:

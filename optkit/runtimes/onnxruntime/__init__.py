@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optkit.core import workers
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Session
 from optkit.core.errors import OptkitError, bad_input
@@ -50,6 +51,11 @@ def check_device(device: str) -> None:
         OptkitError: bad input, told with what there is.
     """
     check_word(_NAME, "device", device, devices())
+
+
+def resolved(settings: Settings) -> dict[str, Any]:
+    """What settings come to, for any model."""
+    return workers.resolved(settings)
 
 
 def open_session(artifact: Artifact, settings: Settings) -> Session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from optkit.core.artifact import Artifact
@@ -12,7 +13,7 @@ from optkit.core.settings import Settings
 from optkit.core.signature import TensorSpec
 from optkit.core.workers import side_by_side
 from optkit.graphs.ir_core import shared_core
-from optkit.runtimes.openvino.compiling import compiled, parts_of
+from optkit.runtimes.openvino.compiling import compiled, parts_of, told_of_any
 from optkit.runtimes.openvino.reading import executed, in_use, placement
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ def check_device(device: str) -> None:
         OptkitError: bad input, told with what there is.
     """
     parts_of(device, devices())
+
+
+def resolved(settings: Settings) -> dict[str, Any] | None:
+    """What settings come to; None where OpenVINO chooses the streams by the model."""
+    found = told_of_any(replace(settings, batch=1, nireq=None))
+    if found is None:
+        return None
+    own = {name: getattr(settings, name) for name in ("batch", "nireq", "infer_precision")}
+    return {**found, **own}  # a precision that the processor lacks is refused, not replaced
 
 
 def open_session(artifact: Artifact, settings: Settings) -> Session:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from optkit.core.artifact import Artifact
@@ -13,6 +15,10 @@ from optkit.core.signature import Dim, Shape
 from optkit.formats import ir
 from optkit.graphs.ir_core import shared_core
 from optkit.runtimes.openvino.reading import MANY, WORDS
+
+# Properties that change nothing by themselves; of a hint, all that follows from it is told.
+_NO_CAUSE = frozenset({"PERFORMANCE_HINT", "NETWORK_NAME", "SUPPORTED_PROPERTIES"})
+_SMALL_CORES = Path("/sys/devices/cpu_atom")
 
 
 def compiled(
@@ -43,6 +49,29 @@ def compiled(
         raise _refusal(artifact, settings, error) from error
     _check_precision(core, model, settings)
     return model, network
+
+
+@cache
+def told_of_any(settings: Settings) -> Mapping[str, str] | None:
+    """What OpenVINO makes of settings on the processor whatever the model: all its properties.
+
+    A hint is no more than a set of them. None where they hang on the model, where OpenVINO refuses
+    them, on other devices, and where cores differ, as it then chooses among them by the model.
+    """
+    import openvino
+    from openvino import opset13
+
+    by_model = settings.streams is None and settings.hint != "latency"
+    if settings.device != "CPU" or by_model or _SMALL_CORES.exists():
+        return None
+    given = opset13.parameter([1], openvino.Type.f32)
+    anything = openvino.Model([opset13.result(opset13.relu(given))], [given], "anything")
+    try:
+        model = shared_core().compile_model(anything, "CPU", _config(settings, ("CPU",)))
+    except RuntimeError:  # told by who opens a session
+        return None
+    names = {str(name) for name in model.get_property("SUPPORTED_PROPERTIES")}
+    return {name: str(model.get_property(name)) for name in sorted(names - _NO_CAUSE)}
 
 
 def parts_of(device: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
+from optkit.core import workers
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Format, Session
 from optkit.core.errors import bad_input
@@ -49,6 +50,11 @@ def check_device(device: str) -> None:
         OptkitError: bad input, told with what there is.
     """
     check_word(_NAME, "device", device, devices())
+
+
+def resolved(settings: Settings) -> dict[str, Any]:
+    """What settings come to, for any model."""
+    return workers.resolved(settings)
 
 
 def open_session(artifact: Artifact, settings: Settings) -> Session:

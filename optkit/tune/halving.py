@@ -55,13 +55,14 @@ def search(
     if len(plain) < len(race.standings):
         parts = race.run(plain, lengths[0], 0)
         race.look_into(families, parts)
+    race.drop_doubles(identity)
     for rung, length in enumerate(lengths):
-        race.drop_doubles(identity)
         names = race.unmeasured() if rung == 0 < final else race.going_on()
         along = companion if rung == min(1, final) else None
         if rung in {0, final} or along or len(names) > FEW:
             race.run(names, length, rung, along)
         race.drop_missed(1.0 if rung == final else SLACK)
+        race.drop_doubles(identity)
         if rung < final:
             race.cut()
     while not race.hold() and race.bring_back():

@@ -154,10 +154,17 @@ class Runtime(Protocol):
             OptkitError: bad input, told with what there is.
         """
 
-    def resolved(self, settings: Settings) -> Mapping[str, Any] | None:
+    def resolved(
+        self, settings: Settings, used: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any] | None:
         """What settings come to on this machine: equal ones run every model alike.
 
-        None where that hangs on the model, or they cannot be had.
+        None where that cannot be told, or they cannot be had.
+
+        Args:
+            settings: what is asked for.
+            used: the settings of a session that was opened with these, for a model for which it is
+                to be told.
         """
 
     def open_session(self, artifact: Artifact, settings: Settings) -> Session:

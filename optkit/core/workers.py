@@ -47,8 +47,10 @@ def shared_out(settings: Settings) -> Share:
     return Share(streams, max(1, cores // streams) if divided else None, settings.nireq or streams)
 
 
-def resolved(settings: Settings) -> dict[str, Any]:
-    """What settings come to in a runtime that does not share out by itself."""
+def resolved(settings: Settings, _used: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    """What settings come to in a runtime that does not share out by itself; None if it refuses."""
+    if settings.hint == "cumulative_throughput":
+        return None
     return asdict(settings) | asdict(shared_out(settings)) | {"hint": None}
 
 

@@ -15,7 +15,7 @@ _LEFT = {
     "missed": "too far from the source",
     "failed": "that do not run",
     "same": "the same as others under another name",
-    "not tried": "not tried as their family is far behind",
+    "not tried": "not tried as their family is far behind or does not run",
     "not made": "that cannot be made",
 }
 _BEST = {"latency": "the fastest answer", "throughput": "the most inputs per second"}

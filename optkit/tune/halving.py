@@ -43,7 +43,7 @@ def search(
         seconds: of the last rung.
         companion: measured along for comparison, once: in the first rung after the plain ones; it
             may be a member.
-        identity: members for which it gives the same are measured as one.
+        identity: members for which it gives the same go on as one; None says that it cannot tell.
 
     Returns:
         Every member's standing; of those that `held`, the one of the highest value is the best.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from optkit.benchmark import scenarios
@@ -19,12 +18,11 @@ def identity(one: Candidate, scenario: str, row: Mapping[str, Any] | None = None
     Args:
         one: the candidate.
         scenario: a scenario's word; it fills in what the settings leave open.
-        row: its measurement, which tells the streams that the runtime chose by the model.
+        row: its measurement, which tells what the runtime chose by the model.
     """
     settings = settled(one.settings, scenarios.find(scenario))
-    if settings.streams is None and row:
-        settings = replace(settings, streams=row["settings"].get("streams"))
-    found = find_runtime(one.variant.runtime).resolved(settings)
+    used = row["settings"] if row and "error" not in row else None
+    found = find_runtime(one.variant.runtime).resolved(settings, used)
     if found is None:
         return None
     return json.dumps([one.variant.word, settings.api, found], sort_keys=True)

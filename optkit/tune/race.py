@@ -109,7 +109,10 @@ class Race:
                     self._update(name, status="far", against=best)
 
     def drop_doubles(self, identity: Identity) -> None:
-        """Drop those that are another one under a second name; of two, the one measured stays."""
+        """Drop those that are another one under a second name.
+
+        Of two the one that was measured stays; if both were, the better.
+        """
         first: dict[str, str] = {}
         for name in sorted(self.going_on(), key=lambda name: self.standings[name].rung is None):
             own = identity(name)

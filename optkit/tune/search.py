@@ -146,7 +146,7 @@ def _told(
 def _refuse_what_never_runs(standings: Mapping[str, Standing], bench: Bench) -> None:
     """Fail with the first one's error where every candidate failed."""
     failed = [name for name, at in standings.items() if at.status == "failed"]
-    if failed and all(at.status in {"failed", "unable"} for at in standings.values()):
+    if failed and all(at.status in {"failed", "unable", "same"} for at in standings.values()):
         told = bench.rows[failed[0]]["error"]
         raise OptkitError(
             f"no candidate runs; {failed[0]}: {told['message']}",

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from optkit.catalogue import find_runtime
 from optkit.core.settings import Settings
 from optkit.tune.identity import identity
 from optkit.tune.space import Candidate
@@ -22,11 +23,15 @@ def test_a_hint_and_the_streams_that_it_comes_to_are_one(runtime: str) -> None:
     plain = known_by(runtime, hint="latency")
     assert plain is not None
     assert plain == known_by(runtime, hint="latency", streams=1)
-    assert plain == known_by(runtime, hint="throughput", streams=1)
     assert plain == known_by(runtime)  # the hint is the scenario's
-    assert known_by(runtime, hint="latency", streams=2) == known_by(
-        runtime, hint="throughput", streams=2
-    )
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
+def test_where_optkit_shares_out_a_hint_says_no_more_than_the_streams(runtime: str) -> None:
+    asked = known_by(runtime, hint="throughput")
+    assert asked is not None
+    assert asked == known_by(runtime, hint="latency", streams=2)
+    assert known_by(runtime, hint="cumulative_throughput") is None  # refused, not the same
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime", "torch"])
@@ -50,9 +55,16 @@ def test_streams_that_hang_on_the_model_are_known_once_it_was_measured() -> None
         Variant("net", "fp32", None, "openvino"), Settings(threads=2, hint="throughput")
     )
     assert identity(plain, "offline") is None
+    assert identity(plain, "offline", {"artifact": "net", "error": {"message": "no"}}) is None
     for streams in (1, 2):
-        asked = known_by(scenario="offline", hint="throughput", streams=streams)
-        assert identity(plain, "offline", {"settings": {"streams": streams}}) == asked
+        asked = Settings(threads=2, hint="throughput", streams=streams)
+        told = find_runtime("openvino").resolved(asked)
+        assert told is not None
+        used = {"streams": streams, "threads": int(told["INFERENCE_NUM_THREADS"])}
+        alike = known_by(scenario="offline", hint="throughput", streams=streams)
+        assert identity(plain, "offline", {"settings": used}) == alike
+        other = used | {"threads": used["threads"] + 2}  # more than these streams get when named
+        assert identity(plain, "offline", {"settings": other}) is None
 
 
 def test_nothing_is_said_of_what_openvino_refuses_or_of_other_devices() -> None:

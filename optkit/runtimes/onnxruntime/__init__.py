@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optkit.core import workers
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Session
 from optkit.core.errors import OptkitError, bad_input
@@ -22,13 +21,15 @@ from optkit.core.refusals import (
 )
 from optkit.core.settings import Settings
 from optkit.core.signature import Dim, Shape
-from optkit.core.workers import Share, shared_out, side_by_side
+from optkit.core.workers import Share, resolved, shared_out, side_by_side
 from optkit.graphs.onnx_executed import executed
 
 if TYPE_CHECKING:
     import numpy as np
 
     Arrays = Mapping[str, np.ndarray]
+
+__all__ = ["NEEDS", "RUNS", "check_device", "devices", "open_session", "open_traced", "resolved"]
 
 RUNS = ("onnx",)
 NEEDS = ("onnxruntime",)
@@ -51,11 +52,6 @@ def check_device(device: str) -> None:
         OptkitError: bad input, told with what there is.
     """
     check_word(_NAME, "device", device, devices())
-
-
-def resolved(settings: Settings) -> dict[str, Any]:
-    """What settings come to, for any model."""
-    return workers.resolved(settings)
 
 
 def open_session(artifact: Artifact, settings: Settings) -> Session:

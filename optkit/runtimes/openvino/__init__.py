@@ -13,7 +13,7 @@ from optkit.core.settings import Settings
 from optkit.core.signature import TensorSpec
 from optkit.core.workers import side_by_side
 from optkit.graphs.ir_core import shared_core
-from optkit.runtimes.openvino.compiling import compiled, parts_of, told_of_any
+from optkit.runtimes.openvino.compiling import compiled, parts_of, properties
 from optkit.runtimes.openvino.reading import executed, in_use, placement
 
 if TYPE_CHECKING:
@@ -39,10 +39,18 @@ def check_device(device: str) -> None:
     parts_of(device, devices())
 
 
-def resolved(settings: Settings) -> dict[str, Any] | None:
-    """What settings come to; None where OpenVINO chooses the streams by the model."""
-    found = told_of_any(replace(settings, batch=1, nireq=None))
-    if found is None:
+def resolved(settings: Settings, used: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    """What settings come to on the processor.
+
+    None on other devices, where cores differ, where OpenVINO refuses them, and where it chooses the
+    streams by the model and `used` does not tell which, or tells of other threads than these
+    streams have when they are asked for.
+    """
+    asked = settings
+    if settings.streams is None and used:
+        asked = replace(settings, streams=used.get("streams"))
+    found = properties(replace(asked, api=None, batch=1, nireq=None))
+    if found is None or (used and found["INFERENCE_NUM_THREADS"] != str(used["threads"])):
         return None
     own = {name: getattr(settings, name) for name in ("batch", "nireq", "infer_precision")}
     return {**found, **own}  # a precision that the processor lacks is refused, not replaced

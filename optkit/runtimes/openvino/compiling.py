@@ -52,11 +52,11 @@ def compiled(
 
 
 @cache
-def told_of_any(settings: Settings) -> Mapping[str, str] | None:
-    """What OpenVINO makes of settings on the processor whatever the model: all its properties.
+def properties(settings: Settings) -> Mapping[str, str] | None:
+    """All that OpenVINO makes of settings on the processor, whatever the model.
 
-    A hint is no more than a set of them. None where they hang on the model, where OpenVINO refuses
-    them, on other devices, and where cores differ, as it then chooses among them by the model.
+    A hint is no more than a set of properties. None where they hang on the model, where OpenVINO
+    refuses them, on other devices, and where cores differ: it then chooses among them by the model.
     """
     import openvino
     from openvino import opset13

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
-from optkit.core import workers
 from optkit.core.artifact import Artifact
 from optkit.core.contract import Format, Session
 from optkit.core.errors import bad_input
@@ -19,13 +18,15 @@ from optkit.core.refusals import (
     does_not_load,
 )
 from optkit.core.settings import Settings
-from optkit.core.workers import Share, shared_out, side_by_side
+from optkit.core.workers import Share, resolved, shared_out, side_by_side
 from optkit.runtimes.torch.modes import caller, check_mode
 
 if TYPE_CHECKING:
     import numpy as np
 
     Arrays = Mapping[str, np.ndarray]
+
+__all__ = ["NEEDS", "RUNS", "check_device", "devices", "open_session", "resolved"]
 
 RUNS = ("torchscript", "exported", "module")
 NEEDS = ("torch",)
@@ -50,11 +51,6 @@ def check_device(device: str) -> None:
         OptkitError: bad input, told with what there is.
     """
     check_word(_NAME, "device", device, devices())
-
-
-def resolved(settings: Settings) -> dict[str, Any]:
-    """What settings come to, for any model."""
-    return workers.resolved(settings)
 
 
 def open_session(artifact: Artifact, settings: Settings) -> Session:

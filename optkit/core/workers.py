@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     Line = SimpleQueue[tuple[Arrays, Done] | None]
 
 
+HINTS = ("latency", "throughput", "none")
+"""The hints that `shared_out` knows; runtimes that share out by it refuse others."""
+
+
 @dataclass(frozen=True)
 class Share:
     """How a processor is shared out.
@@ -49,7 +53,7 @@ def shared_out(settings: Settings) -> Share:
 
 def resolved(settings: Settings, _used: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     """What settings come to in a runtime that does not share out by itself; None if it refuses."""
-    if settings.hint == "cumulative_throughput":
+    if settings.hint not in {None, *HINTS}:
         return None
     return asdict(settings) | asdict(shared_out(settings)) | {"hint": None}
 

@@ -173,7 +173,7 @@ def test_what_shows_to_be_another_when_it_is_measured_goes_no_further() -> None:
 
     def identity(name: str) -> str | None:
         ran = any(name in names for names, _ in machine.calls)
-        return "b" if name == "by the model" and ran else name if name == "b" else None
+        return {"b": "b", "by the model": "b" if ran else None}.get(name)
 
     found = search([list(times)], machine, parts, FULL, identity=identity)
     (one, other) = (found["b"], found["by the model"])

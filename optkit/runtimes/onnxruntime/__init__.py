@@ -21,7 +21,7 @@ from optkit.core.refusals import (
 )
 from optkit.core.settings import Settings
 from optkit.core.signature import Dim, Shape
-from optkit.core.workers import Share, resolved, shared_out, side_by_side
+from optkit.core.workers import HINTS, Share, resolved, shared_out, side_by_side
 from optkit.graphs.onnx_executed import executed
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ RUNS = ("onnx",)
 NEEDS = ("onnxruntime",)
 
 _NAME = "ONNX Runtime"
-_HINTS = ("latency", "throughput", "none")
 _SUFFIX = "ExecutionProvider"
 _REMOTE = frozenset({"AZURE"})
 
@@ -66,7 +65,7 @@ def open_session(artifact: Artifact, settings: Settings) -> Session:
     """
     check_counts(settings)
     check_device(settings.device)
-    check_word(_NAME, "hint", settings.hint, _HINTS)
+    check_word(_NAME, "hint", settings.hint, HINTS)
     check_foreign(_NAME, settings, "mode")
     if settings.infer_precision != "f32":
         raise bad_input(

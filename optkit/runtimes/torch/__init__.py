@@ -18,7 +18,7 @@ from optkit.core.refusals import (
     does_not_load,
 )
 from optkit.core.settings import Settings
-from optkit.core.workers import Share, resolved, shared_out, side_by_side
+from optkit.core.workers import HINTS, Share, resolved, shared_out, side_by_side
 from optkit.runtimes.torch.modes import caller, check_mode
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ RUNS = ("torchscript", "exported", "module")
 NEEDS = ("torch",)
 
 _NAME = "PyTorch"
-_HINTS = ("latency", "throughput", "none")
 _DTYPES = {"bf16": "bfloat16", "f16": "float16"}
 
 
@@ -95,7 +94,7 @@ def open_session(artifact: Artifact, settings: Settings) -> Session:
 def _check(artifact: Artifact, settings: Settings) -> None:
     check_counts(settings)
     check_device(settings.device)
-    check_word(_NAME, "hint", settings.hint, _HINTS)
+    check_word(_NAME, "hint", settings.hint, HINTS)
     check_foreign(_NAME, settings, "graph_optimizations")
     check_mode(artifact, settings)
     if settings.pin:

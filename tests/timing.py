@@ -24,9 +24,9 @@ SECONDS = float(os.environ.get("OPTKIT_BENCH_SECONDS", "5"))
 
 
 BURSTS = """
-import random, sys, time
-draw = random.Random(int(sys.argv[1]))
-while True:
+import os, random, sys, time
+draw, parent = random.Random(sys.argv[1]), int(sys.argv[2])
+while os.getppid() == parent:
     until = time.monotonic() + draw.uniform(0.05, 1)
     while time.monotonic() < until:
         pass
@@ -35,11 +35,15 @@ while True:
 
 
 @contextlib.contextmanager
-def busy_in_bursts() -> Iterator[None]:
-    """As many processes as cores, each busy half of the time."""
+def busy_in_bursts(seed: int = 0) -> Iterator[None]:
+    """As many processes as cores, each busy half of the time; they end with this one at the latest.
+
+    Args:
+        seed: of when they are busy.
+    """
     others = [
-        subprocess.Popen([sys.executable, "-c", BURSTS, str(seed)])
-        for seed in range(len(os.sched_getaffinity(0)))
+        subprocess.Popen([sys.executable, "-c", BURSTS, f"{seed} {core}", str(os.getpid())])
+        for core in range(len(os.sched_getaffinity(0)))
     ]
     try:
         yield

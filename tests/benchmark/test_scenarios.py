@@ -143,6 +143,15 @@ def test_offline_fills_the_pipeline(plan, seconds, inferences):
     assert load.block(1).inferences == inferences
 
 
+def test_an_offline_turn_outlasts_what_its_ends_cost(plan):
+    """One of a light model has as many inferences as fill it, one of a heavy model no fewer."""
+    load = offline.prepare(sleeper(0.001, 4), {}, replace(plan(), seconds=2))
+    light, heavy = load.turns(0.5 * MS), load.turns(50 * MS)
+    assert light(0).inferences == offline.TURN / (0.5 * MS)
+    assert heavy(0).inferences == 16
+    assert offline.prepare(sleeper(0.001, 4), {}, plan()).turns is None  # at a glance
+
+
 def test_offline_settles_by_one_inference_in_each_slot(plan):
     session = sleeper(0.001, 4)
     ran = []

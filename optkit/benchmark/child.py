@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from optkit.benchmark import scenarios
-from optkit.benchmark.opening import Runner, Tell, all_opened, identities, tell_failed
+from optkit.benchmark.opening import Runner, Tell, all_opened, session_keys, tell_failed
 from optkit.benchmark.scenarios import Scenario, Turn
 from optkit.benchmark.spec import Plan, plan_from_json
 from optkit.core.contract import Session
@@ -79,10 +79,10 @@ def _measure(plan: Plan, left: dict[str, Session], tell: Tell) -> None:
 
     Args:
         plan: what to measure.
-        left: the sessions that are open, by `identities`; in the end, those of this plan.
+        left: the sessions that are open, by `session_keys`; in the end, those of this plan.
         tell: tells of it.
     """
-    scenario, known = scenarios.find(plan.scenario), identities(plan)
+    scenario, known = scenarios.find(plan.scenario), session_keys(plan)
     for stranger in left.keys() - set(known):
         left.pop(stranger).close()
     ready = {at: left.pop(key) for at, key in enumerate(known) if key in left}

@@ -35,7 +35,7 @@ class Runner:
     settle: Callable[[], object] | None
 
 
-def identities(plan: Plan) -> list[str]:
+def session_keys(plan: Plan) -> list[str]:
     """What a session of each contender is known by, so that another plan finds it again."""
     return [json.dumps([one, plan.scenario]) for one in plan_to_json(plan)["contenders"]]
 

@@ -10,16 +10,9 @@ from optkit.core.contract import Pass
 from optkit.core.disk import disk_full, is_disk_full
 from optkit.core.errors import Exit, OptkitError, root_cause
 from optkit.core.events import Event
+from optkit.engine.building import build, results_of
 from optkit.engine.checks import TamperedError
-from optkit.engine.stage import (
-    Stage,
-    StepResult,
-    Workshop,
-    build,
-    results_of,
-    stage_key,
-    stages,
-)
+from optkit.engine.stage import Stage, StepResult, Workshop, stage_key, stages
 from optkit.planner import Route, Step, Target
 
 

@@ -22,7 +22,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     effort: Literal["fast", "balanced", "thorough"] = Field(
-        "balanced", description="how many candidates are tried; fast tries none"
+        "balanced", description="how many candidates are tried on data; fast tries none"
     )
     engine: Literal["auto", "optkit", "nncf"] = Field(
         "auto", description="whose candidates; auto: of both, optkit's alone at fast"

@@ -27,6 +27,9 @@ ROUNDS_TO_TELL = 3
 SITTINGS_TO_TELL = 5
 """Fewer say too little of how far they differ."""
 
+MOST_ALIKE = 0.8
+"""The correlation of neighbouring sittings that is reckoned with at most."""
+
 PLACED = 0.017
 """The standard deviation of a ratio from one sitting to the next, by where memory comes to lie.
 
@@ -86,9 +89,10 @@ def paired_ratio(
     Of each round the ratio of the medians; of these the mean of the middle half, which a load that
     meets a few rounds does not move. The interval is Student's t, of what the same comes to in each
     sitting: what differs between sittings is as real as what differs between rounds, and rounds
-    alone would not show it (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013).
-    Of fewer than five sittings, it is a bootstrap of the rounds, in runs, as a load lasts longer
-    than a round; widened for what they cannot show.
+    alone would not show it (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013);
+    wider where sittings resemble their neighbours, as a machine that drifts makes them do. Of fewer
+    than five sittings, it is a bootstrap of the rounds, in runs, as a load lasts longer than a
+    round; widened for what they cannot show.
 
     Args:
         a: samples by round.
@@ -106,7 +110,8 @@ def paired_ratio(
     value = float(_middle(logs))
     parts = [part for part in np.split(logs, np.cumsum(sittings)) if len(part)]
     if len(parts) >= SITTINGS_TO_TELL:
-        apart = float(np.std([_middle(part) for part in parts], ddof=1))
+        each = np.array([_middle(part) for part in parts])
+        apart = float(each.std(ddof=1)) * drift(each)
         below = above = student(len(parts) - 1) * apart / len(parts) ** 0.5
     else:
         draws = _middle(logs[picks_of(count, seed)])
@@ -116,6 +121,22 @@ def paired_ratio(
         )
     low, high = value - below, value + above
     return math.exp(value), math.exp(low), math.exp(high)
+
+
+def drift(values: np.ndarray) -> float:
+    """How many times less certain the mean of values in a row is than if they were independent.
+
+    That of a series in which each is the one before times a constant, and noise; the constant is
+    the correlation of neighbours, freed of the bias that it has in short series (Kendall, "Note on
+    bias in the estimation of autocorrelation", 1954). At least 1, at most 3.
+    """
+    off = values - values.mean()
+    spread = float((off**2).sum())
+    if not spread:
+        return 1.0
+    alike = float((off[1:] * off[:-1]).sum()) / spread
+    alike = min(max(alike + (1 + 3 * alike) / len(values), 0.0), MOST_ALIKE)
+    return math.sqrt((1 + alike) / (1 - alike))
 
 
 def verdict(low: float, high: float, rounds: int) -> Verdict:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from optkit.core.stats import histogram, mean_ci95, paired_ratio, percentile, verdict
+from optkit.core import stats
+from optkit.core.stats import drift, histogram, mean_ci95, paired_ratio, percentile, verdict
 
 
 def rounds(rng, scale, count=40, each=5):
@@ -110,6 +111,37 @@ def test_sittings_cover_what_rounds_do_not():
     found = [sat(rng, 2.0) for _ in range(100)]
     covered = [low <= 2 <= high for _, low, high in (paired_ratio(*one) for one in found)]
     assert sum(covered) >= 89
+
+
+def moved(rng, count=10, alike=0.7, spread=0.02):
+    """What a ratio's logarithm is in sittings of a machine that changes slowly."""
+    values = [rng.normal(0, spread)]
+    for _ in range(count - 1):
+        values.append(alike * values[-1] + rng.normal(0, spread * (1 - alike**2) ** 0.5))
+    return np.array(values)
+
+
+def test_a_drifting_machine_widens_the_interval(monkeypatch):
+    rng = np.random.default_rng(10)
+
+    def holds():
+        by_sitting = np.exp(np.repeat(moved(rng), 4)[:, None] + rng.normal(0, 0.003, (40, 3)))
+        _, low, high = paired_ratio((2 * by_sitting).tolist(), [[1.0] * 3] * 40, [4] * 10)
+        return low <= 2 <= high
+
+    aware = sum(holds() for _ in range(200))
+    monkeypatch.setattr(stats, "MOST_ALIKE", 0.0)
+    unaware = sum(holds() for _ in range(200))
+    assert aware >= 145
+    assert aware >= unaware + 20
+
+
+def test_drift_is_told_from_chance():
+    rng = np.random.default_rng(11)
+    assert np.mean([drift(rng.normal(0, 1, 10)) for _ in range(500)]) < 1.25
+    assert np.mean([drift(moved(rng)) for _ in range(500)]) > 1.5
+    assert drift(np.arange(50.0)) == pytest.approx(3)
+    assert drift(np.ones(10)) == 1
 
 
 def test_a_disturbed_round_and_a_disturbed_sample_move_nothing():

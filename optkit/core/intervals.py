@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from optkit.core.stats import SITTINGS_TO_TELL, Rounds, picks_of, placed, student
+from optkit.core.stats import SITTINGS_TO_TELL, Rounds, margin, picks_of, placed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,11 +156,7 @@ def _by_sittings(told: Sequence[np.ndarray]) -> list[tuple[float, float]]:
 
 def _t(values: np.ndarray) -> tuple[float, float]:
     """The 95 % interval of the mean of a few values."""
-    import numpy as np
-
-    count = len(values)
-    half = student(count - 1) * float(np.std(values, ddof=1)) / count**0.5
-    middle = float(np.mean(values))
+    middle, half = float(values.mean()), margin(values)
     return middle - half, middle + half
 
 

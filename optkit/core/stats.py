@@ -111,8 +111,7 @@ def paired_ratio(
     parts = [part for part in np.split(logs, np.cumsum(sittings)) if len(part)]
     if len(parts) >= SITTINGS_TO_TELL:
         each = np.array([_middle(part) for part in parts])
-        apart = float(each.std(ddof=1)) * drift(each)
-        below = above = student(len(parts) - 1) * apart / len(parts) ** 0.5
+        below = above = drift(each) * margin(each)
     else:
         draws = _middle(logs[picks_of(count, seed)])
         below, above = (
@@ -121,6 +120,12 @@ def paired_ratio(
         )
     low, high = value - below, value + above
     return math.exp(value), math.exp(low), math.exp(high)
+
+
+def margin(values: np.ndarray) -> float:
+    """What the 95 % interval of the mean of a few independent values adds each way: Student's t."""
+    count = len(values)
+    return student(count - 1) * float(values.std(ddof=1)) / math.sqrt(count)
 
 
 def drift(values: np.ndarray) -> float:

@@ -24,6 +24,13 @@ RESAMPLES = 1000
 DIFFERENT = 1.01
 ALIKE = 1.05
 ROUNDS_TO_TELL = 3
+CALM = 1.05
+"""A round is calm when both models, their geometric mean, take at most so many times as long as in
+the fastest fiftieth of the rounds: noise is less, what a busy neighbour costs is more."""
+
+FEWEST, SHARE = 5, 0.2
+"""The fastest rounds, so many and such a share of all, are taken for calm at any rate."""
+
 SITTINGS_TO_TELL = 5
 """Fewer say too little of how far they differ."""
 
@@ -86,13 +93,18 @@ def paired_ratio(
 ) -> tuple[float, float, float]:
     """How many times the times of `a` are those of `b`, with a 95 % interval.
 
-    Of each round the ratio of the medians; of these the mean of the middle half, which a load that
-    meets a few rounds does not move. The interval is Student's t, of what the same comes to in each
-    sitting: what differs between sittings is as real as what differs between rounds, and rounds
-    alone would not show it (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013);
-    wider where sittings resemble their neighbours, as a machine that drifts makes them do. Of fewer
-    than five sittings, it is a bootstrap of the rounds, in runs, as a load lasts longer than a
-    round; widened for what they cannot show.
+    Of each round the ratio of the medians; of these, in the rounds that went about as fast as the
+    fastest ones did, the mean of the middle half. Who shares the machine slows two models down
+    unequally: what the calm rounds give comes back from one benchmark to the next, what all of them
+    give hangs on how many were not calm. A round is judged by both models together, so that none
+    is favoured.
+
+    The interval is Student's t, of how far the middles of all rounds of each sitting lie from it:
+    what differs between sittings is as real as what differs between rounds, and rounds alone would
+    not show it (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013); wider where
+    sittings resemble their neighbours, as a machine that drifts makes them do. Of fewer than five
+    sittings, it is a bootstrap of the rounds, in runs, as a load lasts longer than a round; widened
+    for what they cannot show.
 
     Args:
         a: samples by round.
@@ -106,14 +118,15 @@ def paired_ratio(
     import numpy as np
 
     count = min(len(a), len(b))
-    logs = np.log([np.median(a[at]) / np.median(b[at]) for at in range(count)])
-    value = float(_middle(logs))
-    parts = [part for part in np.split(logs, np.cumsum(sittings)) if len(part)]
+    logs = np.log([[np.median(a[at]), np.median(b[at])] for at in range(count)])
+    value = float(_calm(logs))
+    ratios = logs[:, 0] - logs[:, 1]
+    parts = [part for part in np.split(ratios, np.cumsum(sittings)) if len(part)]
     if len(parts) >= SITTINGS_TO_TELL:
         each = np.array([_middle(part) for part in parts])
-        below = above = drift(each) * margin(each)
+        below = above = drift(each) * margin(each, value)
     else:
-        draws = _middle(logs[picks_of(count, seed)])
+        draws = _calm(logs[picks_of(count, seed)])
         below, above = (
             math.hypot((float(end) - value) * _widening(count), placed(len(parts)))
             for end in np.percentile(draws, [2.5, 97.5])
@@ -122,10 +135,16 @@ def paired_ratio(
     return math.exp(value), math.exp(low), math.exp(high)
 
 
-def margin(values: np.ndarray) -> float:
-    """What the 95 % interval of the mean of a few independent values adds each way: Student's t."""
+def margin(values: np.ndarray, around: float | None = None) -> float:
+    """What the 95 % interval of the mean of a few independent values adds each way: Student's t.
+
+    Args:
+        values: at least two.
+        around: what they are taken to lie around, where it is not their own mean.
+    """
     count = len(values)
-    return student(count - 1) * float(values.std(ddof=1)) / math.sqrt(count)
+    off = values - (values.mean() if around is None else around)
+    return student(count - 1) * math.sqrt(float((off**2).sum()) / (count - 1) / count)
 
 
 def drift(values: np.ndarray) -> float:
@@ -166,13 +185,26 @@ def verdict(low: float, high: float, rounds: int) -> Verdict:
     return "no difference" if low > 1 / ALIKE and high < ALIKE else "too noisy"
 
 
-def _middle(logs: np.ndarray) -> np.ndarray:
-    """The mean of the middle half along the last axis, of all where there are fewer than four."""
+def _calm(logs: np.ndarray) -> np.ndarray:
+    """The middle of the calm rounds, of the logarithms of two models' times: (..., rounds, 2)."""
     import numpy as np
 
-    count = logs.shape[-1]
-    cut = count // 4
-    found: np.ndarray = np.sort(logs, axis=-1)[..., cut : count - cut].mean(axis=-1)
+    pace, ratio = logs.sum(axis=-1), logs[..., 0] - logs[..., 1]
+    rounds = pace.shape[-1]
+    least = max(min(FEWEST, rounds), math.ceil(SHARE * rounds))
+    at_any_rate = np.sort(pace, axis=-1)[..., least - 1, None]
+    limit = np.percentile(pace, 2, axis=-1, keepdims=True) + 2 * math.log(CALM)
+    return _middle(np.where(pace <= np.maximum(limit, at_any_rate), ratio, np.inf))
+
+
+def _middle(logs: np.ndarray) -> np.ndarray:
+    """The mean of the middle half of what is finite along the last axis, of all below four."""
+    import numpy as np
+
+    count = np.isfinite(logs).sum(axis=-1, keepdims=True)
+    at, cut = np.arange(logs.shape[-1]), count // 4
+    inside = (at >= cut) & (at < count - cut)
+    found: np.ndarray = np.mean(np.sort(logs, axis=-1), axis=-1, where=inside)
     return found
 
 

@@ -153,6 +153,39 @@ def test_a_disturbed_round_and_a_disturbed_sample_move_nothing():
     assert paired_ratio(a, b, sittings) == pytest.approx(quiet, rel=0.01)
 
 
+def shared(rng, truth, slow, sittings=10, each=20):
+    """Rounds of two models on a machine whose neighbour slows the first one down more."""
+    a, b, lengths = sat(rng, truth, sittings, each, placed=0.003)
+    for at in range(0, len(a), 5):  # a neighbour stays for a while
+        if rng.random() < slow:
+            for near in range(at, at + 5):
+                a[near] = [1.6 * time for time in a[near]]
+                b[near] = [1.3 * time for time in b[near]]
+    return a, b, lengths
+
+
+@pytest.mark.parametrize("lengths", [[20] * 10, []], ids=["sittings", "one sitting"])
+def test_a_ratio_does_not_hang_on_how_long_a_neighbour_was_busy(lengths):
+    rng = np.random.default_rng(12)
+    for slow in (0.0, 0.3, 0.6):
+        for _ in range(5):
+            a, b, _ = shared(rng, 2.0, slow)
+            value, low, high = paired_ratio(a, b, lengths)
+            assert value == pytest.approx(2, rel=0.02)
+            assert low <= 2 <= high
+
+
+def test_calm_rounds_are_no_lucky_ones_of_one_model():
+    rng = np.random.default_rng(13)
+    values = [paired_ratio(*sat(rng, 1.0))[0] for _ in range(100)]
+    assert np.mean(np.log(values)) == pytest.approx(0, abs=0.003)
+
+
+def test_few_rounds_are_all_used():
+    even = [[1.0], [2.0], [4.0]]
+    assert paired_ratio(even, [[1.0]] * 3)[0] == pytest.approx(2)
+
+
 def test_a_sitting_without_rounds_does_not_count():
     rng = np.random.default_rng(9)
     a, b, sittings = sat(rng, 2.0)

@@ -28,7 +28,7 @@ CALM = 1.05
 """A round is calm when both models, their geometric mean, take at most so many times as long as in
 the fastest fiftieth of the rounds: noise is less, what a busy neighbour costs is more."""
 
-FEWEST, SHARE = 5, 0.2
+FEWEST, SHARE = 5, 0.1
 """The fastest rounds, so many and such a share of all, are taken for calm at any rate."""
 
 SITTINGS_TO_TELL = 5

@@ -16,10 +16,11 @@ import random
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import IO, Any
 
 from optkit.benchmark import scenarios
+from optkit.benchmark.load import waited
 from optkit.benchmark.opening import Runner, Tell, all_opened, session_keys, tell_failed
 from optkit.benchmark.scenarios import Scenario, Turn
 from optkit.benchmark.spec import Plan, plan_from_json
@@ -166,7 +167,10 @@ def _turn(runner: Runner, number: int) -> Turn:
         runner.settle()
         while time.perf_counter_ns() < settled:
             runner.settle()
-    return runner.turn(number)
+    before, start = waited(), time.perf_counter_ns()
+    turn = runner.turn(number)
+    share = 1 / max(time.perf_counter_ns() - start, 1)
+    return replace(turn, waited=share * (waited() - before))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ def closed_loop(turns: Sequence[Turn], inputs: int, seed: int) -> dict[str, Any]
         "latency_ms": latency,
         "throughput_per_s": 1000 * inputs / latency["mean"],
         "raw_ms": rounds,
+        "waited": [turn.waited for turn in turns],
     }
 
 

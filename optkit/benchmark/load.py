@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,20 @@ def preemptions() -> int:
     microsecond: made between timings, never within one.
     """
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
+def waited() -> int:
+    """Nanoseconds for which threads of this process have waited for a core that others had.
+
+    What is waited for at the start of an inference takes no core away, so `preemptions` does not
+    count it. Zero where the kernel does not tell. Some 10 microseconds for each thread: for the
+    time around a turn.
+    """
+    total = 0
+    for kept in Path("/proc/self/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            total += int(kept.read_text().split()[1])
+    return total
 
 
 def watched(call: Callable[[], object]) -> tuple[int, bool]:

@@ -56,8 +56,9 @@ def measure(
     beside them `sittings`, the rounds for which the models were loaded once and then anew;
     `warmup`, inferences until the model was steady; `preempted`, the share of samples
     during which the kernel took a core from the process; `raw_ms`, the samples by round, in
-    milliseconds; and `histogram`, how these lie (`optkit.core.stats.histogram`). In the offline
-    scenario a sample is the mean time per inference of one block. `throughput_per_s` counts
+    milliseconds; `waited`, by round, how long threads waited for a core, as a share of the
+    turn; and `histogram`, how the samples lie (`optkit.core.stats.histogram`). In the
+    offline scenario a sample is the mean time per inference of one block. `throughput_per_s` counts
     inputs, a latency is that of an inference of a whole batch.
 
     The row of a contender that cannot be loaded or run, crashes or hangs has `artifact`,
@@ -105,7 +106,8 @@ def compare(row: Mapping[str, Any], base: Mapping[str, Any]) -> Row | None:
         of_row, of_base = row["server"]["bracket"], base["server"]["bracket"]
         ratio = of_row[0] / of_base[0], of_row[0] / of_base[1], of_row[1] / of_base[0]
     else:
-        ratio = stats.paired_ratio(base["raw_ms"], row["raw_ms"], row["sittings"])
+        sides = base["waited"], row["waited"]
+        ratio = stats.paired_ratio(base["raw_ms"], row["raw_ms"], row["sittings"], sides)
     batches = row["settings"]["batch"] / base["settings"]["batch"]
     value, low, high = (batches * end for end in ratio)
     return {

@@ -28,8 +28,11 @@ CALM = 1.05
 """A round is calm when both models, their geometric mean, take at most so many times as long as in
 the fastest fiftieth of the rounds: noise is less, what a busy neighbour costs is more."""
 
-FEWEST, SHARE = 5, 0.1
-"""The fastest rounds, so many and such a share of all, are taken for calm at any rate."""
+WAITED = 0.02
+"""And when none of their threads waited for a core for longer than that share of its time."""
+
+FEWEST, SHARE = 5, 0.2
+"""Of the rounds in which none waited, so many and such a share are calm at any rate."""
 
 SITTINGS_TO_TELL = 5
 """Fewer say too little of how far they differ."""
@@ -89,12 +92,17 @@ def mean_ci95(rounds: Rounds, seed: int = 0) -> tuple[float, float]:
 
 
 def paired_ratio(
-    a: Rounds, b: Rounds, sittings: Sequence[int] = (), seed: int = 0
+    a: Rounds,
+    b: Rounds,
+    sittings: Sequence[int] = (),
+    waited: Sequence[Sequence[float]] = (),
+    seed: int = 0,
 ) -> tuple[float, float, float]:
     """How many times the times of `a` are those of `b`, with a 95 % interval.
 
-    Of each round the ratio of the medians; of these, in the rounds that went about as fast as the
-    fastest ones did, the mean of the middle half. Who shares the machine slows two models down
+    Of each round the ratio of the medians; of these the mean of the middle half of those from calm
+    rounds: in which no thread had to wait for a core, and which went about as fast as the fastest
+    ones did. Who shares the machine slows two models down
     unequally: what the calm rounds give comes back from one benchmark to the next, what all of them
     give hangs on how many were not calm. A round is judged by both models together, so that none
     is favoured.
@@ -110,6 +118,7 @@ def paired_ratio(
         a: samples by round.
         b: samples of the same rounds.
         sittings: how many of the rounds each sitting had; what is left is the last one's.
+        waited: of `a` and of `b`, by round, how long threads waited for a core, as a share.
         seed: of the resampling.
 
     Returns:
@@ -119,14 +128,17 @@ def paired_ratio(
 
     count = min(len(a), len(b))
     logs = np.log([[np.median(a[at]), np.median(b[at])] for at in range(count)])
-    value = float(_calm(logs))
+    known = [one[:count] for one in waited if len(one)]
+    held_up = np.max(known, axis=0) > WAITED if known else np.zeros(count, bool)
+    value = float(_calm(logs, held_up))
     ratios = logs[:, 0] - logs[:, 1]
     parts = [part for part in np.split(ratios, np.cumsum(sittings)) if len(part)]
     if len(parts) >= SITTINGS_TO_TELL:
         each = np.array([_middle(part) for part in parts])
         below = above = drift(each) * margin(each, value)
     else:
-        draws = _calm(logs[picks_of(count, seed)])
+        picks = picks_of(count, seed)
+        draws = _calm(logs[picks], held_up[picks])
         below, above = (
             math.hypot((float(end) - value) * _widening(count), placed(len(parts)))
             for end in np.percentile(draws, [2.5, 97.5])
@@ -185,16 +197,28 @@ def verdict(low: float, high: float, rounds: int) -> Verdict:
     return "no difference" if low > 1 / ALIKE and high < ALIKE else "too noisy"
 
 
-def _calm(logs: np.ndarray) -> np.ndarray:
-    """The middle of the calm rounds, of the logarithms of two models' times: (..., rounds, 2)."""
+def _calm(logs: np.ndarray, held_up: np.ndarray) -> np.ndarray:
+    """The middle of the calm rounds.
+
+    Args:
+        logs: logarithms of two models' times, (..., rounds, 2).
+        held_up: whether threads waited for a core, (..., rounds); nothing is made of it where that
+            leaves next to none.
+    """
     import numpy as np
 
-    pace, ratio = logs.sum(axis=-1), logs[..., 0] - logs[..., 1]
-    rounds = pace.shape[-1]
-    least = max(min(FEWEST, rounds), math.ceil(SHARE * rounds))
-    at_any_rate = np.sort(pace, axis=-1)[..., least - 1, None]
-    limit = np.percentile(pace, 2, axis=-1, keepdims=True) + 2 * math.log(CALM)
-    return _middle(np.where(pace <= np.maximum(limit, at_any_rate), ratio, np.inf))
+    fewest = min(FEWEST, held_up.shape[-1])
+    usable = np.count_nonzero(~held_up, axis=-1, keepdims=True) >= fewest
+    pace = np.where(held_up & usable, np.inf, logs.sum(axis=-1))
+    ordered = np.sort(pace, axis=-1)
+    count = np.isfinite(pace).sum(axis=-1, keepdims=True)
+
+    def slowest(share: float, least: int) -> np.ndarray:
+        number = np.maximum(np.ceil(share * count).astype(int), least)
+        return np.take_along_axis(ordered, number - 1, axis=-1)
+
+    limit = np.maximum(slowest(0.02, 1) + 2 * math.log(CALM), slowest(SHARE, fewest))
+    return _middle(np.where(pace <= limit, logs[..., 0] - logs[..., 1], np.inf))
 
 
 def _middle(logs: np.ndarray) -> np.ndarray:

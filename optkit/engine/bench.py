@@ -79,8 +79,9 @@ def bench_models(bench: Bench, wishes: Wishes, listen: Listener) -> list[Row]:
     """Time every model with every setting, interleaved in one run per scenario.
 
     Returns:
-        Benchmark rows as in the manifest, with `raw_ms`, and `asked`: the settings beside the
-        defaults. A model or setting that could not be timed has `error` instead of figures.
+        Benchmark rows as in the manifest, with `raw_ms` and `waited`, and `asked`: the settings
+        beside the defaults. A model or setting that could not be timed has `error` instead of
+        figures.
 
     Raises:
         OptkitError: bad input, or nothing could be timed.

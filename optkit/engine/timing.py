@@ -135,7 +135,7 @@ def _half(base: Artifact, wanted: Benchmark, device: str) -> InferPrecision | No
 
 def without_raw(row: Row) -> Row:
     """A benchmark row as it is told: its samples stay where they are kept."""
-    return {key: value for key, value in row.items() if key != "raw_ms"}
+    return {key: value for key, value in row.items() if key not in {"raw_ms", "waited"}}
 
 
 def _time(

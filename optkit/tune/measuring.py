@@ -179,7 +179,7 @@ class Bench:
                 name: found["latency_p50_ms"] if name.startswith("latency") else value
                 for name, value in found.items()
             }
-        return Sample(rounds, row["sittings"], excess=excess(bounds, found))
+        return Sample(rounds, row["sittings"], row["waited"], excess=excess(bounds, found))
 
 
 def timed(row: Row) -> dict[str, float | None]:

@@ -16,12 +16,14 @@ class Sample:
     Attributes:
         rounds: times, low ones good, by round; empty where it failed.
         sittings: how many of the rounds each loading of the models had.
+        waited: how long threads waited for a core, as a share of each round.
         error: why it failed.
         excess: for each constraint, its figure over its bound, turned so that above 1 is a miss.
     """
 
     rounds: Rounds = ()
     sittings: Sequence[int] = ()
+    waited: Sequence[float] = ()
     error: str | None = None
     excess: Mapping[str, float] = field(default_factory=dict)
 
@@ -64,4 +66,7 @@ class Standing:
 
 def times_as_good(own: Sample, other: Sample) -> tuple[float, float, float]:
     """How many times as good one is as another, and the interval's two ends."""
-    return (1.0, 1.0, 1.0) if own is other else paired_ratio(other.rounds, own.rounds, own.sittings)
+    if own is other:
+        return 1.0, 1.0, 1.0
+    sides = other.waited, own.waited
+    return paired_ratio(other.rounds, own.rounds, own.sittings, sides)

@@ -8,6 +8,7 @@ from pathlib import Path
 import models
 import pytest
 from models import ConvNet
+from timing import busy_in_bursts
 
 from optkit.benchmark.process import kept_open
 from optkit.benchmark.run import Interrupted, compare, measure
@@ -25,7 +26,7 @@ from optkit.core.stats import paired_ratio
 
 ROW = {"artifact", "runtime", "device", "scenario", "settings", "samples", "executed", "warmup",
        "sittings", "preempted", "latency_ms", "throughput_per_s", "speedup", "raw_ms",
-       "histogram"}  # fmt: skip
+       "waited", "histogram"}  # fmt: skip
 FAILED = {"artifact", "runtime", "device", "scenario", "settings", "error"}
 ARRAYS = {"image": models.example(ConvNet)[0].numpy()}
 QUICK = {"seconds": 0.2, "warmup": 0.2}
@@ -96,13 +97,25 @@ def test_three_runtimes_side_by_side(folder):
     json.dumps(rows)
 
 
+def ratio(base, row):
+    waited = base["waited"], row["waited"]
+    return paired_ratio(base["raw_ms"], row["raw_ms"], row["sittings"], waited)[0]
+
+
+def test_waiting_for_a_core_is_told_by_round(folder):
+    with busy_in_bursts():
+        (row,) = measure(Plan((contender(folder, "a"),), **QUICK))
+    assert len(row["waited"]) == len(row["raw_ms"])
+    assert all(share >= 0 for share in row["waited"])
+
+
 def test_a_speedup_is_the_ratio_in_the_rounds(folder):
     first = contender(folder, "first")
     second = contender(folder, "second", path=first.artifact.path)
     base, row = measure(Plan((first, second), **QUICK))
     speedup = compare(row, base)
     assert speedup["against"] == "first"
-    assert speedup["value"] == paired_ratio(base["raw_ms"], row["raw_ms"])[0]
+    assert speedup["value"] == ratio(base, row)
     assert 0 < speedup["ci95"][0] <= speedup["ci95"][1]
     assert speedup["verdict"] in {"faster", "slower", "no difference", "too noisy"}
 
@@ -119,7 +132,7 @@ def test_a_batch_counts_its_inputs(folder):
     base, row = measure(Plan((one, many), **QUICK))
     assert row["settings"]["batch"] == 8
     assert row["throughput_per_s"] == pytest.approx(8 * 1000 / row["latency_ms"]["mean"])
-    batches = paired_ratio(base["raw_ms"], row["raw_ms"])[0]
+    batches = ratio(base, row)
     assert compare(row, base)["value"] == pytest.approx(8 * batches)
 
 

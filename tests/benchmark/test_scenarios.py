@@ -166,12 +166,17 @@ def test_offline_settles_by_one_inference_in_each_slot(plan):
 
 def test_what_its_scenario_settles_by_comes_before_a_turn():
     done, session = [], sleeper(0.001, 1)
-    load = Load(done.append, settle=lambda: done.append("settled"))
-    child._turn(child.Runner(session, load, done.append, load.settle), 7)
+
+    def turn(number):
+        done.append(number)
+        return Turn([1.0], 1, 0, 1)
+
+    load = Load(turn, settle=lambda: done.append("settled"))
+    child._turn(child.Runner(session, load, turn, load.settle), 7)
     assert done[0] == "settled"
     assert done[-1] == 7
     done.clear()
-    child._turn(child.Runner(session, load, done.append, None), 7)
+    child._turn(child.Runner(session, load, turn, None), 7)
     assert done == [7]
 
 

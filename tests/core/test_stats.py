@@ -181,6 +181,26 @@ def test_calm_rounds_are_no_lucky_ones_of_one_model():
     assert np.mean(np.log(values)) == pytest.approx(0, abs=0.003)
 
 
+def test_rounds_that_waited_for_a_core_do_not_count():
+    rng = np.random.default_rng(14)
+    a, b, lengths = sat(rng, 2.0, placed=0.003)
+    quiet = paired_ratio(a, b, lengths)[0]
+    waited = np.where(np.arange(len(a)) % 3, 0.5, 0.0)
+    held_up = [[0.94 * t for t in one] if w else one for one, w in zip(a, waited, strict=True)]
+    none = np.zeros(len(a))
+    for sides in ((waited, none), (none, waited), (waited, [])):
+        assert paired_ratio(held_up, b, lengths, sides)[0] == pytest.approx(quiet, rel=0.01)
+        assert paired_ratio(held_up, b, [], sides)[0] == pytest.approx(quiet, rel=0.01)
+    assert paired_ratio(held_up, b, lengths)[0] < 0.97 * quiet
+
+
+def test_where_all_rounds_waited_all_of_them_count():
+    rng = np.random.default_rng(15)
+    a, b, lengths = sat(rng, 2.0)
+    everywhere = np.ones(len(a))
+    assert paired_ratio(a, b, lengths, (everywhere, [])) == paired_ratio(a, b, lengths)
+
+
 def test_few_rounds_are_all_used():
     even = [[1.0], [2.0], [4.0]]
     assert paired_ratio(even, [[1.0]] * 3)[0] == pytest.approx(2)

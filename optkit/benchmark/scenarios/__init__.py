@@ -31,6 +31,7 @@ class Turn:
         watched: what preemption was looked for in: samples, or the turn as a whole.
         load: inferences offered per second, where the scenario sets them.
         ceiling: the load above which it does not search.
+        waited: how long its threads waited for a core, all together, as a share of its time.
     """
 
     times: Sequence[float]
@@ -39,6 +40,7 @@ class Turn:
     watched: int
     load: float | None = None
     ceiling: float | None = None
+    waited: float = 0.0
 
 
 Block = Callable[[int], Turn]

@@ -140,6 +140,7 @@ def figures(turns: Sequence[Turn], plan: Plan, batch: int) -> dict[str, Any]:
         "latency_ms": latency,
         "throughput_per_s": load * batch,
         "raw_ms": rounds,
+        "waited": [turn.waited for turn in used],
         "server": server,
     }
 

@@ -100,12 +100,11 @@ def paired_ratio(
 ) -> tuple[float, float, float]:
     """How many times the times of `a` are those of `b`, with a 95 % interval.
 
-    Of each round the ratio of the medians; of these the mean of the middle half of those from calm
-    rounds: in which no thread had to wait for a core, and which went about as fast as the fastest
-    ones did. Who shares the machine slows two models down
-    unequally: what the calm rounds give comes back from one benchmark to the next, what all of them
-    give hangs on how many were not calm. A round is judged by both models together, so that none
-    is favoured.
+    Of each round the ratio of the medians; of those from calm rounds, in which no thread had to
+    wait for a core and which went about as fast as the fastest ones did, the mean of the middle
+    half. What shares the machine slows two models down unequally: what the calm rounds give comes
+    back from one benchmark to the next, what all of them give hangs on how many were not calm. A
+    round is judged by both models together, so that none is favoured.
 
     The interval is Student's t, of how far the middles of all rounds of each sitting lie from it:
     what differs between sittings is as real as what differs between rounds, and rounds alone would

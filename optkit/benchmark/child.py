@@ -169,8 +169,8 @@ def _turn(runner: Runner, number: int) -> Turn:
             runner.settle()
     before, start = waited(), time.perf_counter_ns()
     turn = runner.turn(number)
-    share = 1 / max(time.perf_counter_ns() - start, 1)
-    return replace(turn, waited=share * (waited() - before))
+    taken = time.perf_counter_ns() - start
+    return replace(turn, waited=(waited() - before) / taken)
 
 
 if __name__ == "__main__":

@@ -56,10 +56,10 @@ def measure(
     beside them `sittings`, the rounds for which the models were loaded once and then anew;
     `warmup`, inferences until the model was steady; `preempted`, the share of samples
     during which the kernel took a core from the process; `raw_ms`, the samples by round, in
-    milliseconds; `waited`, by round, how long threads waited for a core, as a share of the
-    turn; and `histogram`, how the samples lie (`optkit.core.stats.histogram`). In the
-    offline scenario a sample is the mean time per inference of one block. `throughput_per_s` counts
-    inputs, a latency is that of an inference of a whole batch.
+    milliseconds; `waited`, by round, how long threads waited for a core, as a share of the turn;
+    and `histogram`, how the samples lie (`optkit.core.stats.histogram`). In the offline scenario a
+    sample is the mean time per inference of one block. `throughput_per_s` counts inputs, a latency
+    is that of an inference of a whole batch.
 
     The row of a contender that cannot be loaded or run, crashes or hangs has `artifact`,
     `runtime`, `device`, `scenario`, `settings` and `error` (message, hint, exit) alone; the others

@@ -129,15 +129,15 @@ def paired_ratio(
     logs = np.log([[np.median(a[at]), np.median(b[at])] for at in range(count)])
     known = [one[:count] for one in waited if len(one)]
     held_up = np.max(known, axis=0) > WAITED if known else np.zeros(count, bool)
-    value = float(_calm(logs, held_up))
-    ratios = logs[:, 0] - logs[:, 1]
+    pace, ratios = logs.sum(axis=1), logs[:, 0] - logs[:, 1]
+    value = float(_calm(ratios, pace, held_up))
     parts = [part for part in np.split(ratios, np.cumsum(sittings)) if len(part)]
     if len(parts) >= SITTINGS_TO_TELL:
         each = np.array([_middle(part) for part in parts])
         below = above = drift(each) * margin(each, value)
     else:
         picks = picks_of(count, seed)
-        draws = _calm(logs[picks], held_up[picks])
+        draws = _calm(ratios[picks], pace[picks], held_up[picks])
         below, above = (
             math.hypot((float(end) - value) * _widening(count), placed(len(parts)))
             for end in np.percentile(draws, [2.5, 97.5])
@@ -196,11 +196,12 @@ def verdict(low: float, high: float, rounds: int) -> Verdict:
     return "no difference" if low > 1 / ALIKE and high < ALIKE else "too noisy"
 
 
-def _calm(logs: np.ndarray, held_up: np.ndarray) -> np.ndarray:
+def _calm(ratios: np.ndarray, pace: np.ndarray, held_up: np.ndarray) -> np.ndarray:
     """The middle of the calm rounds.
 
     Args:
-        logs: logarithms of two models' times, (..., rounds, 2).
+        ratios: of two models' times, logarithms, (..., rounds).
+        pace: the product of these times, logarithms, (..., rounds).
         held_up: whether threads waited for a core, (..., rounds); nothing is made of it where that
             leaves next to none.
     """
@@ -208,7 +209,7 @@ def _calm(logs: np.ndarray, held_up: np.ndarray) -> np.ndarray:
 
     fewest = min(FEWEST, held_up.shape[-1])
     usable = np.count_nonzero(~held_up, axis=-1, keepdims=True) >= fewest
-    pace = np.where(held_up & usable, np.inf, logs.sum(axis=-1))
+    pace = np.where(held_up & usable, np.inf, pace)
     ordered = np.sort(pace, axis=-1)
     count = np.isfinite(pace).sum(axis=-1, keepdims=True)
 
@@ -217,7 +218,7 @@ def _calm(logs: np.ndarray, held_up: np.ndarray) -> np.ndarray:
         return np.take_along_axis(ordered, number - 1, axis=-1)
 
     limit = np.maximum(slowest(0.02, 1) + 2 * math.log(CALM), slowest(SHARE, fewest))
-    return _middle(np.where(pace <= limit, logs[..., 0] - logs[..., 1], np.inf))
+    return _middle(np.where(pace <= limit, ratios, np.inf))
 
 
 def _middle(logs: np.ndarray) -> np.ndarray:

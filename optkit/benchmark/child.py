@@ -29,7 +29,8 @@ from optkit.core.contract import Session
 # Worker threads of a library that has just run spin for a few milliseconds before they sleep, and
 # cost the next model up to 60 % on few cores. To forbid spinning would be no better: small models
 # then take twice as long in PyTorch and in ONNX Runtime. After this rest, every model is as fast
-# as in a process of its own.
+# as in a process of its own. One that is alone has nobody to wait for, and would only cool down:
+# where others share the machine, they take the caches meanwhile.
 REST = 0.010
 SETTLE = 2_000_000
 ROUNDS = range(10, 1000)
@@ -150,7 +151,7 @@ def _rounds(
         for at in tuple(order):
             tell("at", contender=at, doing="measuring")
             try:
-                turn = _turn(runners[at], done)
+                turn = _turn(runners[at], done, rest=REST if len(order) > 1 else 0.0)
             except Exception as error:  # the others go on
                 tell_failed(plan.contenders[at], at, error, tell)
                 order.remove(at)
@@ -160,8 +161,8 @@ def _rounds(
     return order
 
 
-def _turn(runner: Runner, number: int) -> Turn:
-    time.sleep(REST)
+def _turn(runner: Runner, number: int, rest: float) -> Turn:
+    time.sleep(rest)
     if runner.settle is not None:
         settled = time.perf_counter_ns() + SETTLE
         runner.settle()

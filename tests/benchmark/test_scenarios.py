@@ -172,12 +172,22 @@ def test_what_its_scenario_settles_by_comes_before_a_turn():
         return Turn([1.0], 1, 0, 1)
 
     load = Load(turn, settle=lambda: done.append("settled"))
-    child._turn(child.Runner(session, load, turn, load.settle), 7)
+    child._turn(child.Runner(session, load, turn, load.settle), 7, rest=0.0)
     assert done[0] == "settled"
     assert done[-1] == 7
     done.clear()
-    child._turn(child.Runner(session, load, turn, None), 7)
+    child._turn(child.Runner(session, load, turn, None), 7, rest=0.0)
     assert done == [7]
+
+
+@pytest.mark.parametrize(("models_in_turn", "rested"), [(1, {0.0}), (2, {child.REST})])
+def test_only_a_model_in_company_rests(plan, monkeypatch, models_in_turn, rested):
+    rests, alone = [], Turn([1.0], 1, 0, 1)
+    monkeypatch.setattr(child, "_turn", lambda _runner, _number, rest: rests.append(rest) or alone)
+    runner = child.Runner(sleeper(0.001), Load(lambda _: alone), lambda _: alone, None)
+    runners = dict.fromkeys(range(models_in_turn), runner)
+    child._rounds(plan(), runners, child.Sitting(0, 0.01, 0.01), random.shuffle, lambda *_, **__: 0)
+    assert set(rests) == rested
 
 
 def test_an_error_of_one_inference_is_raised_after_all_have_ended():

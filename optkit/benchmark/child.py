@@ -29,8 +29,7 @@ from optkit.core.contract import Session
 # Worker threads of a library that has just run spin for a few milliseconds before they sleep, and
 # cost the next model up to 60 % on few cores. To forbid spinning would be no better: small models
 # then take twice as long in PyTorch and in ONNX Runtime. After this rest, every model is as fast
-# as in a process of its own. One that is alone has nobody to wait for, and would only cool down:
-# where others share the machine, they take the caches meanwhile.
+# as in a process of its own. One that is measured alone has nobody to wait for.
 REST = 0.010
 SETTLE = 2_000_000
 ROUNDS = range(10, 1000)

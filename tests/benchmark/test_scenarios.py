@@ -182,9 +182,9 @@ def test_what_its_scenario_settles_by_comes_before_a_turn():
 
 @pytest.mark.parametrize(("models_in_turn", "rested"), [(1, {0.0}), (2, {child.REST})])
 def test_only_a_model_in_company_rests(plan, monkeypatch, models_in_turn, rested):
-    rests, alone = [], Turn([1.0], 1, 0, 1)
-    monkeypatch.setattr(child, "_turn", lambda _runner, _number, rest: rests.append(rest) or alone)
-    runner = child.Runner(sleeper(0.001), Load(lambda _: alone), lambda _: alone, None)
+    rests, turn = [], Turn([1.0], 1, 0, 1)
+    monkeypatch.setattr(child, "_turn", lambda _runner, _number, rest: rests.append(rest) or turn)
+    runner = child.Runner(sleeper(0.001), Load(lambda _: turn), lambda _: turn, None)
     runners = dict.fromkeys(range(models_in_turn), runner)
     child._rounds(plan(), runners, child.Sitting(0, 0.01, 0.01), random.shuffle, lambda *_, **__: 0)
     assert set(rests) == rested

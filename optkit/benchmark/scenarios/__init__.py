@@ -82,7 +82,7 @@ class Scenario(Protocol):
         """How the session, fed with these arrays, is loaded."""
 
     def figures(self, turns: Sequence[Turn], plan: Plan, batch: int) -> dict[str, Any]:
-        """The row's `samples`, `preempted`, `latency_ms`, `throughput_per_s` and `raw_ms`.
+        """The row's `samples`, `preempted`, `latency_ms`, `throughput_per_s`, `raw_ms`, `waited`.
 
         Args:
             turns: of one model, at least one.
